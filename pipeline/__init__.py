@@ -1,0 +1,1 @@
+"""PCM to meaning to PCM: turn-taking and conversation, without sockets or model libraries."""
