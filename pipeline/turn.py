@@ -7,7 +7,7 @@ actions that a step returns. All times are monotonic seconds passed in.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from pipeline.words import is_backchannel, patience_s
+from pipeline.cues import is_backchannel, patience_s
 
 
 class State(Enum):
