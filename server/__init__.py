@@ -1,0 +1,1 @@
+"""The control plane: HTTP in, calls out; signalling; the life of a call."""
