@@ -1,0 +1,1 @@
+"""Engines behind the pipeline's ports, and the weights this project trained itself."""

@@ -1,0 +1,234 @@
+"""Whisper through CTranslate2 on windows as short as the speech.
+
+`WhisperEngine` lives in a child process and loads whatever faster-whisper loads, but encodes
+and generates on its own: faster-whisper pads each window to 30 s, which costs twenty times the
+work for a three-second answer. `WhisperTranscriber` is the node's side.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models import features, guards
+from models.errors import EngineCorrupt, EngineMissing
+from models.host import EngineHost
+
+Pcm = npt.NDArray[np.int16]
+Float32 = npt.NDArray[np.float32]
+
+BUNDLED = Path(__file__).parent / "bundled"
+"""The recogniser of this project: trained on windows as short as the speech, without prompts."""
+LONGEST_WINDOW_MS = 29_000
+"""Whisper's window is 30 s; longer audio is split where it is quietest."""
+MAX_TOKENS = 448
+
+_SPLIT_SEARCH_MS = 4_000
+_RETRY_BEAM = 5
+_PAD_MS = 1500.0  # futo-org/whisper-acft#6: 64 encoder positions of 20 ms, and some
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was recognised in one stretch of audio."""
+
+    text: str
+    confidence: float = 0.0
+    """Geometric mean of the token probabilities, 0..1."""
+    no_speech: float = 0.0
+    """Probability of the no-speech token, 0..1."""
+    audio_ms: float = 0.0
+    engine_ms: float = 0.0
+    """Time the engine worked on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    text: str
+    logprob: float
+    no_speech: float
+
+
+class WhisperTranscriber:
+    """Speech to text in a child process.
+
+    path: a CTranslate2 Whisper directory; None is the bundled one. language: of a multilingual
+    model. beam_size: 1 is greedy. pad_ms: silence added behind the speech; None is 0 for the
+    bundled model and 1500 for others, which were never trained on short windows.
+    """
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        language: str = "en",
+        beam_size: int = 1,
+        pad_ms: float | None = None,
+        device: str = "cpu",
+        compute_type: str = "int8",
+    ) -> None:
+        path = path or BUNDLED
+        bundled = path.resolve() == BUNDLED.resolve()
+        if pad_ms is None:
+            pad_ms = 0.0 if bundled else _PAD_MS
+        arguments = {
+            "path": str(path),
+            "language": language,
+            "beam_size": beam_size,
+            "pad_ms": pad_ms,
+            "device": device,
+            "compute_type": compute_type,
+        }
+        self.host = EngineHost("whisper", "models.whisper:load", arguments)
+        self._takes_hints = not bundled
+
+    async def start(self) -> None:
+        """Load the model; EngineMissing or EngineCorrupt if that cannot be done."""
+        await self.host.start()
+
+    async def close(self) -> None:
+        """End the engine's process."""
+        await self.host.close()
+
+    async def transcribe(self, pcm: Pcm, rate_hz: int, hints: Sequence[str] = ()) -> Transcript:
+        """Recognise one stretch of speech. rate_hz: 8000 or 16000.
+
+        hints: words to expect, given to the model as hotwords; the bundled one ignores them.
+        """
+        words = tuple(hints) if self._takes_hints else ()
+        transcript: Transcript = await self.host.call("transcribe", pcm, rate_hz, words)
+        return transcript
+
+
+def load(
+    path: str, language: str, beam_size: int, pad_ms: float, device: str, compute_type: str
+) -> "WhisperEngine":
+    """Load a CTranslate2 Whisper directory, in the child process."""
+    for name in ("model.bin", "tokenizer.json"):
+        if not (Path(path) / name).is_file():
+            raise EngineMissing(
+                f"{path} has no {name}; get a model with: offhook models pull whisper-base"
+            )
+    from faster_whisper import WhisperModel  # heavy: only in the child
+
+    try:
+        model = WhisperModel(
+            path, device=device, compute_type=compute_type, cpu_threads=1, num_workers=1
+        )
+        return WhisperEngine(model, language, beam_size, pad_ms)
+    except Exception as error:
+        raise EngineCorrupt(f"{path} is not a Whisper model for CTranslate2: {error}") from error
+
+
+class WhisperEngine:
+    """The child's side: one model, one request at a time."""
+
+    def __init__(self, model: Any, language: str, beam_size: int, pad_ms: float) -> None:
+        from faster_whisper.tokenizer import Tokenizer
+
+        self._model = model
+        self._beam_size = beam_size
+        self._pad_ms = pad_ms
+        self._tokenizer = Tokenizer(
+            model.hf_tokenizer, model.model.is_multilingual, task="transcribe", language=language
+        )
+        self._vocabulary = model.hf_tokenizer.get_vocab_size()
+        self._counts_no_speech = self._tokenizer.no_speech is not None
+        self._attempt(np.zeros(features.SAMPLE_RATE_HZ, np.float32), (), 1, False)  # warm up
+
+    def transcribe(self, pcm: Pcm, rate_hz: int, hints: Sequence[str] = ()) -> Transcript:
+        """Recognise int16 mono audio of any length at 8 or 16 kHz."""
+        begun_s = time.perf_counter()
+        audio_ms = 1000 * len(pcm) / rate_hz
+        parts = [part for part in _split(pcm, rate_hz) if not guards.is_silent(part)]
+        attempts = [self._recognise(part, rate_hz, hints) for part in parts]
+        said = [attempt for attempt in attempts if attempt.text]
+        engine_ms = 1000 * (time.perf_counter() - begun_s)
+        no_speech = max((attempt.no_speech for attempt in attempts), default=1.0)
+        if not said:
+            return Transcript("", 0.0, no_speech, audio_ms, engine_ms)
+        logprob = sum(attempt.logprob for attempt in said) / len(said)
+        text = " ".join(attempt.text for attempt in said)
+        return Transcript(text, math.exp(min(0.0, logprob)), no_speech, audio_ms, engine_ms)
+
+    def _recognise(self, pcm: Pcm, rate_hz: int, hints: Sequence[str]) -> _Attempt:
+        """Recognise one window, with at most one retry."""
+        samples = _at_16k(pcm, rate_hz)
+        attempt = self._attempt(samples, hints, self._beam_size, False)
+        if guards.is_repetitive(attempt.text) or attempt.logprob < guards.MIN_LOGPROB:
+            again = self._attempt(samples, (), _RETRY_BEAM, True)
+            if again.logprob > attempt.logprob or guards.is_repetitive(attempt.text):
+                attempt = again
+        text = guards.without_repeats(attempt.text)
+        if guards.is_phantom(text, attempt.no_speech, attempt.logprob):
+            text = ""
+        return _Attempt(text, attempt.logprob, attempt.no_speech)
+
+    def _attempt(
+        self, samples: Float32, hints: Sequence[str], beam_size: int, forbid_repeats: bool
+    ) -> _Attempt:
+        """Encode and generate once. samples: 16 kHz float32, at most 29 s."""
+        import ctranslate2
+
+        prompt = self._prompt(hints)
+        audio_ms = 1000 * len(samples) / features.SAMPLE_RATE_HZ
+        cap = guards.token_cap(audio_ms, self._vocabulary)
+        result = self._model.model.generate(
+            ctranslate2.StorageView.from_array(self._features(samples)),
+            [prompt],
+            beam_size=beam_size,
+            max_length=min(MAX_TOKENS, len(prompt) + cap),
+            no_repeat_ngram_size=3 if forbid_repeats else 0,
+            return_scores=True,
+            return_no_speech_prob=self._counts_no_speech,
+        )[0]
+        tokens = result.sequences_ids[0]
+        # CTranslate2 divides by the tokens without the final one that ends the text.
+        logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
+        no_speech = result.no_speech_prob if self._counts_no_speech else 0.0
+        return _Attempt(self._tokenizer.decode(tokens).strip(), logprob, no_speech)
+
+    def _prompt(self, hints: Sequence[str]) -> list[int]:
+        begin = [*self._tokenizer.sot_sequence, self._tokenizer.no_timestamps]
+        if not hints:
+            return begin
+        words = self._tokenizer.encode(" " + ", ".join(hints))[: MAX_TOKENS // 2 - 1]
+        return [self._tokenizer.sot_prev, *words, *begin]
+
+    def _features(self, samples: Float32) -> Float32:
+        padding = int(self._pad_ms * features.SAMPLE_RATE_HZ / 1000)
+        room = features.SAMPLE_RATE_HZ * 30 - features.HOP_SAMPLES - len(samples)
+        padded = np.pad(samples, (0, max(0, min(padding, room))))
+        if self._model.model.n_mels == features.MEL_BANDS:
+            mel = features.log_mel(padded)
+        else:  # large-v3 and its descendants hear 128 bands
+            mel = self._model.feature_extractor(padded)
+        return np.ascontiguousarray(mel[None], dtype=np.float32)
+
+
+def _at_16k(pcm: Pcm, rate_hz: int) -> Float32:
+    if rate_hz == features.SAMPLE_RATE_HZ // 2:
+        return features.upsample_8k_to_16k(pcm)
+    if rate_hz == features.SAMPLE_RATE_HZ:
+        return pcm.astype(np.float32) * np.float32(1 / 32768)
+    raise ValueError(f"audio at {rate_hz} Hz; 8000 or 16000 wanted")
+
+
+def _split(pcm: Pcm, rate_hz: int) -> list[Pcm]:
+    """Cut audio into windows of at most 29 s, each at the quietest 100 ms of its last 4 s."""
+    longest = LONGEST_WINDOW_MS * rate_hz // 1000
+    step = rate_hz // 10
+    parts = []
+    while len(pcm) > longest:
+        begin = longest - _SPLIT_SEARCH_MS * rate_hz // 1000
+        frames = pcm[begin:longest].astype(np.float32).reshape(-1, step)
+        cut = begin + step * int(np.square(frames).sum(axis=1).argmin()) + step // 2
+        parts.append(pcm[:cut])
+        pcm = pcm[cut:]
+    parts.append(pcm)
+    return parts
