@@ -136,7 +136,8 @@ def _built_in(kind: Kind, reason: str) -> Choice:
         return Choice("scripted", None, f"the playbook without a language model, {reason}")
     if not (BUNDLED / "model.bin").is_file():
         raise EngineMissing(f"the bundled recogniser is not in {BUNDLED}; reinstall offhook")
-    return Choice("whisper", BUNDLED, f"the bundled recogniser, {reason}")
+    limit = "it understands the simulated callees, not people"
+    return Choice("whisper", BUNDLED, f"the bundled recogniser, {reason}; {limit}")
 
 
 def _weights(kind: Kind, place: Path) -> list[Path]:

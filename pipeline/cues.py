@@ -18,8 +18,11 @@ _CLOSED = frozenset(
     "thank you please stop exactly absolutely".split()
 )
 
-_CLOSED_S = 0.3
-_COMPLETE_S = 0.38
+_QUESTIONS = frozenset("what what's who who's why where how which".split())
+"""With one of these a sentence may end in a preposition: "what is this about"."""
+
+_CLOSED_S = 0.2
+_COMPLETE_S = 0.26
 _DIGITS_S = 1.0
 _UNFINISHED_S = 1.3
 
@@ -45,7 +48,7 @@ def patience_s(text: str) -> float:
     words = text.lower().strip(" .?!,").split()
     if not words:
         return _COMPLETE_S
-    if words[-1] in _UNFINISHED:
+    if words[-1] in _UNFINISHED and _QUESTIONS.isdisjoint(words[:-1]):
         return _UNFINISHED_S
     if len(words) > 1 and words[-1] in _DIGITS and words[-2] in _DIGITS:
         return _DIGITS_S

@@ -26,6 +26,11 @@ def clauses(text: str, *, first: bool) -> tuple[list[str], str]:
     return [part.strip() for part in done if part.strip()], rest
 
 
+def _spaced(before: str, piece: str) -> str:
+    """A piece that begins a sentence of its own is set off from what stands before it."""
+    return f" {piece}" if before[-1:] in set(".!?…") and not piece[:1].isspace() else piece
+
+
 class Utterance:
     """One reply of ours. Stands after the brain, before the playout of the leg.
 
@@ -104,8 +109,9 @@ class Utterance:
             if isinstance(piece, Act):
                 self.acts.append(piece)
                 continue
-            self.text += piece.text
-            done, rest = clauses(rest + piece.text, first=first)
+            text = _spaced(self.text, piece.text)
+            self.text += text
+            done, rest = clauses(rest + text, first=first)
             for clause in done:
                 first = False
                 await self._speak(clause)

@@ -106,7 +106,9 @@ class TurnSettings:
     barge_in_s: float = 0.6
     """Their speech into ours that is no listening sound whatever its words."""
     greeting_s: float = 1.2
-    """After our first words begin, a short "hello" does not pause them."""
+    """After our first words begin, a "hello" neither pauses nor stops them; see `in_greeting_s`."""
+    in_greeting_s: float = 1.2
+    """Takes the place of `barge_in_s` for speech that begins in the greeting."""
     tail_s: float = 0.4
     """An onset this close to the end of our speech is an answer, not an interruption."""
     patience_factor: float = 1.0
@@ -220,7 +222,10 @@ class Turn:
     def _deadline_of(self, state: State, now: float) -> float | None:
         settings = self._settings
         if state is State.OVERLAPPED:
-            return self.speech_started_at + settings.barge_in_s
+            greeting = self._in_greeting(self.speech_started_at)
+            return self.speech_started_at + (
+                settings.in_greeting_s if greeting else settings.barge_in_s
+            )
         if state is State.MAYBE_ENDED:
             return self.speech_ended_at + settings.watchdog_s
         if state is State.LISTENING:

@@ -1,52 +1,42 @@
-"""What the words of an unfinished turn say about turn-taking: listening sounds, completeness."""
+"""Recognised speech as canonical words: lower case, contractions opened, marks gone."""
 
-_BACKCHANNELS = frozenset(
-    "uh huh mm hm mhm hmm mmm yeah yep yes okay ok right sure good great fine alright "
-    "got it i see oh really and cool".split()
+import re
+
+_CONTRACTIONS: tuple[tuple[str, str], ...] = (
+    (r"\bcan(?:no|')?t\b", "can not"),
+    (r"\bwon'?t\b", "will not"),
+    (r"\bain'?t\b", "is not"),
+    (r"\b(do|does|did|is|are|was|were|have|has|had|would|could|should|must)n'?t\b", r"\1 not"),
+    (r"\blet'?s\b", "let us"),
+    (r"\bi'?m\b", "i am"),
+    (r"\b(he|she|it|that|this|who|what|where|when|how|there|why|here)'s\b", r"\1 is"),
+    (r"\b(that|what|who|where|how|there)s\b", r"\1 is"),
+    (r"\b(you|we|they)'re\b", r"\1 are"),
+    (r"\byoure\b", "you are"),
+    (r"\b(\w+)'ll\b", r"\1 will"),
+    (r"\b(\w+)'ve\b", r"\1 have"),
+    (r"\bive\b", "i have"),
+    (r"\b(\w+)'d\b", r"\1 would"),
+    (r"\bgonna\b", "going to"),
+    (r"\bwanna\b", "want to"),
+    (r"\bgotta\b", "have got to"),
+    (r"\bok\b", "okay"),
 )
-_NOT_ALONE = frozenset("and got it i oh really".split())
-_GREETINGS = frozenset("hello hi hey yes yeah good morning afternoon evening".split())
+_OPENERS = tuple((re.compile(pattern), opened) for pattern, opened in _CONTRACTIONS)
 
-_UNFINISHED = frozenset(
-    "and but or so because the a an my your his her our their to of for with at on in from "
-    "is are was were i i'm i'll it's that's if when which who um uh er well maybe about like "
-    "this these into by than not would could should can".split()
-)
-_DIGITS = frozenset("zero oh one two three four five six seven eight nine".split())
-_CLOSED = frozenset(
-    "yes no yeah nope yep okay sure right correct hello speaking goodbye bye thanks "
-    "thank you please stop exactly absolutely".split()
-)
-
-_CLOSED_S = 0.3
-_COMPLETE_S = 0.38
-_DIGITS_S = 1.0
-_UNFINISHED_S = 1.3
+NUMBERS = {
+    word: value
+    for value, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+        "fifteen sixteen seventeen eighteen nineteen twenty".split()
+    )
+} | {"thirty": 30, "forty": 40, "fifty": 50}
 
 
-def is_backchannel(text: str, *, greeting: bool = False) -> bool:
-    """Whether the words only show that someone listens. `greeting`: spoken as we began."""
-    words = text.lower().split()
-    if not words or len(words) > 3:
-        return False
-    if greeting and all(word in _GREETINGS for word in words):
-        return True
-    return all(word in _BACKCHANNELS for word in words) and not set(words) <= _NOT_ALONE
-
-
-def patience_s(text: str) -> float:
-    """Seconds of silence after which a turn with these words is taken to be over.
-
-    People leave about 200 ms between turns and 250-500 ms inside them (Levinson and
-    Torreira 2015; Lundholm Fors 2015); a sentence that cannot end here is given longer.
-    """
-    words = text.lower().strip(" .?!,").split()
-    if not words:
-        return _COMPLETE_S
-    if words[-1] in _UNFINISHED:
-        return _UNFINISHED_S
-    if len(words) > 1 and words[-1] in _DIGITS and words[-2] in _DIGITS:
-        return _DIGITS_S
-    if all(word in _CLOSED for word in words):
-        return _CLOSED_S
-    return _COMPLETE_S
+def canonical(text: str) -> str:
+    """One spelling for what may be written in several ways."""
+    text = text.lower().replace("’", "'").replace("-", " ")
+    for pattern, opened in _OPENERS:
+        text = pattern.sub(opened, text)
+    text = re.sub(r"(?<=\d)[.,:](?=\d)", "", text)
+    return " ".join(re.findall(r"[a-z0-9$']+|\{\w+\}", text)).replace(" ' ", " ")

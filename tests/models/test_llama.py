@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,11 @@ from tests.models import tiny
 
 PROMPT = [("system", "You are on the telephone. " * 8), ("user", "Hello?")]
 GRAMMAR = 'root ::= "yes" | "no"'
+
+
+pytestmark = pytest.mark.skipif(
+    find_spec("llama_cpp") is None, reason="llama-cpp-python is not installed (extra `llm`)"
+)
 
 
 @pytest.fixture

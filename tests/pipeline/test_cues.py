@@ -24,5 +24,10 @@ def test_a_closed_answer_is_over_sooner_than_an_open_one() -> None:
     assert patience_s("yes") < patience_s("i would like to know more") < patience_s("i think the")
 
 
+@pytest.mark.parametrize("text", ["what is this about", "who is this", "what is that for"])
+def test_a_question_may_end_in_a_preposition(text: str) -> None:
+    assert patience_s(text) == patience_s("i would like to know more")
+
+
 def test_digits_are_given_time_for_the_next_ones() -> None:
     assert patience_s("four one six") >= 1.0

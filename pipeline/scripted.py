@@ -1,0 +1,234 @@
+"""A brain without a language model: rules over meanings, for a script or a plain objective."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
+
+from pipeline.branches import goodbye
+from pipeline.course import Course, Line, Part, Stage
+from pipeline.intent import Intent, Understanding, understand
+from pipeline.knowledge import names
+from pipeline.moves import Moves
+from pipeline.ports import Act, Message, Say
+from pipeline.task import Task
+
+PATIENCE_TURNS = 18
+"""Turns of the other side after which the call is ended, whatever is said."""
+_EARLY_TURNS = 4
+"""Machines answer at the beginning of a call."""
+
+Move = Callable[[Moves, Course, Understanding], Course]
+
+_COMMON: Mapping[Intent, Move] = {
+    Intent.SILENCE: Moves.silence,
+    Intent.VOICEMAIL: Moves.machine,
+    Intent.SCREENING: Moves.screening,
+    Intent.WRONG_PERSON: Moves.wrong,
+    Intent.NOT_HERE: Moves.run,
+    Intent.STOP_CALLING: Moves.run,
+    Intent.DISPUTE: Moves.run,
+    Intent.WANT_HUMAN: Moves.run,
+    Intent.ROBOT: Moves.robot,
+    Intent.RECORDED: Moves.recorded,
+    Intent.DISCOUNT: Moves.discount,
+    Intent.INSTALLMENTS: Moves.installments,
+    Intent.DONE: Moves.agree,
+    Intent.OFFER: Moves.later,
+    Intent.LATER: Moves.later,
+    Intent.REFUSE: Moves.refuse,
+    Intent.WHO_IS_THIS: Moves.who,
+    Intent.WHY_CALLING: Moves.why,
+    Intent.QUESTION: Moves.answer,
+    Intent.HOLD: Moves.hold,
+    Intent.REPEAT: Moves.repeat,
+    Intent.NOT_SURE: Moves.miss,
+    Intent.NO: Moves.soft_no,
+    Intent.RIGHT_PERSON: Moves.nudge,
+    Intent.AGREE: Moves.agree,
+    Intent.GOODBYE: Moves.farewell,
+    Intent.THANKS: Moves.nudge,
+    Intent.GREETING: Moves.nudge,
+    Intent.BACKCHANNEL: Moves.nudge,
+    Intent.UNKNOWN: Moves.miss,
+}
+"""What is done at any stage that has no row of its own."""
+
+_DIFFERENT: Mapping[Stage, Mapping[Intent, Move]] = {
+    Stage.IDENTIFY: {
+        Intent.RIGHT_PERSON: Moves.purpose,
+        Intent.AGREE: Moves.purpose,
+        Intent.NO: Moves.wrong,
+        Intent.DISPUTE: Moves.answer,
+        Intent.DONE: Moves.miss,
+        Intent.OFFER: Moves.why,
+    },
+    Stage.ASK: {},
+    Stage.DATE: {
+        Intent.LATER: Moves.dateless,
+        Intent.OFFER: Moves.dateless,
+        Intent.NOT_SURE: Moves.dateless,
+        Intent.UNKNOWN: Moves.dateless,
+        Intent.NO: Moves.refuse,
+    },
+    Stage.MACHINE: dict.fromkeys(Intent, Moves.still_greeting)
+    | {Intent.SILENCE: Moves.after_beep, Intent.SCREENING: Moves.screening},
+    Stage.CLOSED: dict.fromkeys(Intent, Moves.closed)
+    | {
+        Intent.AGREE: Moves.changed,
+        Intent.REFUSE: Moves.changed,
+        Intent.DISPUTE: Moves.changed,
+        Intent.WANT_HUMAN: Moves.changed,
+        Intent.STOP_CALLING: Moves.changed,
+        Intent.ROBOT: Moves.robot,
+        Intent.RECORDED: Moves.recorded,
+        Intent.WHO_IS_THIS: Moves.who,
+        Intent.WHY_CALLING: Moves.answer,
+        Intent.QUESTION: Moves.answer,
+        Intent.REPEAT: Moves.repeat,
+        Intent.HOLD: Moves.hold,
+    },
+}
+
+_BOOKING: Mapping[Stage, Mapping[Intent, Move]] = {
+    Stage.ASK: {
+        Intent.AGREE: Moves.accepted,
+        Intent.DONE: Moves.booked,
+        Intent.OFFER: Moves.offered,
+        Intent.LATER: Moves.offered,
+        Intent.REFUSE: Moves.declined,
+        Intent.NO: Moves.declined,
+        Intent.DISPUTE: Moves.miss,
+        Intent.INSTALLMENTS: Moves.miss,
+        Intent.WHY_CALLING: Moves.why,
+    },
+    Stage.EXTRA: {
+        Intent.AGREE: Moves.wished,
+        Intent.DONE: Moves.wished,
+        Intent.NO: Moves.wished,
+        Intent.REFUSE: Moves.wished,
+        Intent.UNKNOWN: Moves.wished,
+        Intent.NOT_SURE: Moves.wished,
+        Intent.GOODBYE: Moves.wished,
+        Intent.THANKS: Moves.wished,
+        Intent.BACKCHANNEL: Moves.wished,
+        Intent.OFFER: Moves.wished,
+    },
+    Stage.CONFIRM: {
+        Intent.AGREE: Moves.booked,
+        Intent.DONE: Moves.booked,
+        Intent.THANKS: Moves.booked,
+        Intent.GOODBYE: Moves.booked,
+        Intent.NO: Moves.declined,
+        Intent.REFUSE: Moves.declined,
+        Intent.OFFER: Moves.offered,
+        Intent.LATER: Moves.offered,
+    },
+}
+"""Rows for an objective that is a booking."""
+
+_TOLD = (
+    Intent.AGREE, Intent.DONE, Intent.NO, Intent.REFUSE, Intent.LATER, Intent.OFFER,
+    Intent.NOT_SURE, Intent.UNKNOWN, Intent.DISPUTE,
+)  # fmt: skip
+_ASKING: Mapping[Stage, Mapping[Intent, Move]] = {Stage.ASK: dict.fromkeys(_TOLD, Moves.informed)}
+"""Rows for an objective that is a question."""
+
+
+class ScriptedBrain:
+    """Holds a conversation by tables of moves: the stage, what was meant, what is done.
+
+    Pure: a reply is folded out of the messages, so it can be prepared and thrown away.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._moves = Moves(task)
+        opening = self._moves.opening
+        self._first = tuple(opening.first())
+        self._stage = Stage.IDENTIFY if opening.identity else Stage.ASK
+        self._rows = _BOOKING if opening.booking else _ASKING if opening.asking else {}
+
+    async def prepare(self) -> None:
+        """Read the phrases while the phone is ringing."""
+        understand("hello", self._task.callee)
+
+    def opening(self) -> str:
+        """The first words after the answer."""
+        return " ".join(line.text for line in self._first)
+
+    async def reply(self, messages: Sequence[Message]) -> AsyncIterator[Say | Act]:
+        """Answer the last message; yielding nothing means to stay quiet and listen."""
+        if not messages or messages[-1].role != "user":
+            return
+        for step in self.follow(messages).plan:
+            yield Say(step.text) if isinstance(step, Line) else step
+
+    def hints(self) -> Sequence[str]:
+        """Names that the other side is likely to say."""
+        return names(self._task)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def follow(self, messages: Sequence[Message]) -> Course:
+        """Where the conversation stands after these messages."""
+        disclosed = all(line.part is not Part.DISCLOSURE for line in self._first)
+        told = frozenset({Part.DISCLOSURE} if disclosed else ())
+        course = Course(self._stage, plan=self._first, told=told)
+        for message in messages:
+            if message.role == "assistant":
+                course = course.hear(message)
+            else:
+                heard = understand(message.content, self._task.callee)
+                course = self._answer(course.settle(), heard)
+        return course
+
+    def _answer(self, course: Course, heard: Understanding) -> Course:
+        if course.turns > PATIENCE_TURNS:
+            last = Line("I have to end the call now. Someone can follow up.")
+            return course.say(last, *goodbye(), stage=Stage.CLOSED)
+        after = self._move(course, heard)(self._moves, course, heard)
+        return _ending(self._disclosing(after))
+
+    def _move(self, course: Course, heard: Understanding) -> Move:
+        intent = _meaning(course, heard)
+        if course.screened and intent not in (Intent.SILENCE, Intent.SCREENING, Intent.HOLD):
+            return Moves.machine if intent is Intent.VOICEMAIL else Moves.connected
+        rows = self._rows.get(course.stage, {})
+        return rows.get(intent) or _DIFFERENT.get(course.stage, {}).get(intent) or _COMMON[intent]
+
+    def _disclosing(self, course: Course) -> Course:
+        """Put the disclosure first as long as an interruption kept it from being heard."""
+        disclosure = self._moves.opening.disclosure()
+        lines = [step for step in course.plan if isinstance(step, Line)]
+        due = Part.DISCLOSURE not in course.told and not course.waiting
+        if not due or not lines or not disclosure or course.stage in (Stage.MACHINE, Stage.CLOSED):
+            return course
+        if any(line.part is Part.DISCLOSURE for line in lines):
+            return course
+        return replace(course, plan=(disclosure, *course.plan))
+
+
+def _meaning(course: Course, heard: Understanding) -> Intent:
+    """The meaning that counts at this stage."""
+    intent, found = heard.intent, heard.intents
+    early = course.turns <= _EARLY_TURNS or course.stage is Stage.MACHINE
+    if intent in (Intent.VOICEMAIL, Intent.SCREENING) and not early:
+        return Intent.UNKNOWN
+    if course.stage is Stage.DATE and heard.when.later and intent is Intent.AGREE:
+        return Intent.LATER
+    if course.stage is Stage.IDENTIFY and found & {Intent.RIGHT_PERSON, Intent.AGREE}:
+        asides = (Intent.WHO_IS_THIS, Intent.WHY_CALLING, Intent.QUESTION, Intent.REPEAT)
+        if intent in asides:
+            return Intent.RIGHT_PERSON
+    unasked = any(isinstance(step, Line) and step.part is Part.ASK for step in course.rest)
+    if intent in (Intent.AGREE, Intent.NO) and unasked and not heard.firm:
+        return Intent.BACKCHANNEL  # the question it would answer has not been heard
+    return intent
+
+
+def _ending(course: Course) -> Course:
+    """A closed conversation ends with every reply, unless we were asked to wait."""
+    ends = any(isinstance(step, Act) and step.name == "end_call" for step in course.plan)
+    if course.stage is not Stage.CLOSED or ends or course.waiting:
+        return course
+    return replace(course, plan=(*course.plan, *goodbye()))

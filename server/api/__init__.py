@@ -1,0 +1,1 @@
+"""HTTP: wire JSON to `CallRequest` and back, one module for each dialect."""

@@ -1,0 +1,116 @@
+"""The composition root: the only module that knows every folder."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiohttp import web
+
+from models import catalogue
+from models.espeak import EspeakVoice
+from models.llama import LlamaModel
+from models.piper import PiperVoice
+from models.silero import SileroDetector
+from models.whisper import WhisperTranscriber
+from pipeline.brain import LlmBrain
+from pipeline.ports import Brain
+from pipeline.scripted import ScriptedBrain
+from pipeline.session import Engines
+from pipeline.task import Task
+from server.api.http import build_http, start_http
+from server.api.keys import KeyRing
+from server.calls.brief import load_playbook
+from server.calls.store import CallStore
+from server.calls.workflow import CallWorkflow
+from server.node import MakeBrain, Node
+from server.settings import EngineSettings, Settings
+
+_DRAIN_S = 8.0
+
+
+class _Started(Protocol):
+    """An engine with a process of its own."""
+
+    async def start(self) -> None:
+        """Load it."""
+
+    async def close(self) -> None:
+        """End its process."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSet:
+    """The engines of a node, and why these."""
+
+    engines: Engines
+    make_brain: MakeBrain
+    processes: Sequence[_Started] = ()
+    choices: tuple[str, ...] = ()
+    """One sentence for each engine: which, and why."""
+
+
+class Application:
+    """A node with its API, database and engines."""
+
+    def __init__(self, settings: Settings, engines: EngineSet | None = None) -> None:
+        """`engines`: in place of those that the settings choose."""
+        self._settings = settings
+        self._set = engines
+        self._state = "starting"
+        self.choices: list[str] = []
+        self.first_key: str | None = None
+        self.url = ""
+
+    async def start(self) -> None:
+        """Open the database, load the engines, bind SIP, then HTTP. Raises what cannot be done."""
+        settings = self._settings
+        playbook = load_playbook(settings)
+        self._store = await CallStore.open(settings.data.database)
+        self.first_key = await KeyRing(self._store.engine).create_first()
+        self._set = self._set or choose_engines(settings.engines)
+        self.choices = list(self._set.choices)
+        self._node = Node(settings, self._set.engines, self._set.make_brain)
+        await asyncio.gather(self._node.start(), *(part.start() for part in self._set.processes))
+        self._workflow = CallWorkflow(self._store, self._node, settings, playbook)
+        await self._workflow.recover()
+        http = build_http(self._store, self._workflow, settings, self.readiness)
+        self._http: web.AppRunner = await start_http(http, settings)
+        host, port = self._http.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+        self._state = "ok"
+
+    async def stop(self) -> None:
+        """Hang up, complete the records, and let everything go."""
+        self._state = "stopping"
+        await self._workflow.drain(_DRAIN_S)
+        await self._http.cleanup()
+        await self._node.stop()
+        assert self._set is not None
+        await asyncio.gather(*(part.close() for part in self._set.processes))
+        await self._store.close()
+
+    async def readiness(self) -> dict[str, str]:
+        """What the node knows of itself."""
+        trunks = "ok" if self._settings.trunks else "none is configured"
+        return {"node": self._state, "trunk": trunks}
+
+
+def choose_engines(settings: EngineSettings) -> EngineSet:
+    """Take the engines that are named, or the best that are present. Raises `EngineError`."""
+    hearing = catalogue.choose("recogniser", settings.recogniser, settings.models_dir)
+    speaking = catalogue.choose("voice", settings.voice, settings.models_dir)
+    thinking = catalogue.choose("brain", settings.brain, settings.models_dir)
+    transcriber = WhisperTranscriber(hearing.path)
+    voice = PiperVoice(speaking.path) if speaking.path else EspeakVoice(settings.voice_name)
+    model = LlamaModel(thinking.path) if thinking.path else None
+
+    def make_brain(task: Task, call_id: str) -> Brain:
+        return LlmBrain(task, model, call_id) if model else ScriptedBrain(task)
+
+    return EngineSet(
+        Engines(SileroDetector(), transcriber, voice),
+        make_brain,
+        [transcriber, voice, *([model] if model else [])],
+        tuple(f"{choice.engine}: {choice.why}" for choice in (hearing, speaking, thinking)),
+    )

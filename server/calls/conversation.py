@@ -1,0 +1,32 @@
+"""What a node hands back when a call is over."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from pipeline.ports import Message
+from server.calls.model import AnsweredBy, EndedReason
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One finished attempt to talk to somebody, whether or not they answered."""
+
+    ended_reason: EndedReason
+    started_at: datetime
+    """When the INVITE went out."""
+    ended_at: datetime
+    answered_at: datetime | None = None
+    sip_status: int | None = None
+    """The final response that decided the call, where one came."""
+    sip_reason: str | None = None
+    messages: tuple[Message, ...] = ()
+    answered_by: AnsweredBy = "unknown"
+    latency: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Stage (`voice_to_voice_ms`, …) to p50, p90, p95, p99, max and n."""
+    quality: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    """Direction (`inbound`, `outbound`) to loss, jitter_ms, mos, …"""
+    recording: Path | None = None
+    tool_calls: tuple[Mapping[str, object], ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,36 @@
+"""What happened in a call, numbered; the source of the event stream and of webhooks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pydantic_core import to_json
+
+LAST_EVENT = "call.ended"
+"""Nothing follows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """One event of one call. `seq` counts from 1 without gaps."""
+
+    call_id: str
+    seq: int
+    type: str
+    at: datetime
+    data: Mapping[str, object]
+
+    def json(self) -> str:
+        """The event as it goes over the wire, without its number."""
+        body = {"type": self.type, "call_id": self.call_id, "at": rfc3339(self.at)}
+        return to_json({**body, "data": self.data}, serialize_unknown=True).decode()
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+def rfc3339(at: datetime) -> str:
+    """A moment in UTC to the microsecond, such as 2026-01-31T12:00:00.000000Z; sorts as text."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

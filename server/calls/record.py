@@ -1,0 +1,109 @@
+"""How a record changes: queued, then ringing, then ended with everything that is known."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import cast
+
+from pydantic import JsonValue
+from pydantic_core import to_jsonable_python
+
+from pipeline.analysis import Analysis
+from pipeline.ports import Message
+from server.calls.conversation import Conversation
+from server.calls.model import (
+    Call,
+    CallMessage,
+    CallRequest,
+    Criterion,
+    EndedReason,
+    Outcome,
+    Status,
+)
+
+SPEAKERS = {"assistant": "Agent", "user": "Callee"}
+
+
+def queued(call_id: str, request: CallRequest, warnings: Sequence[str], now: datetime) -> Call:
+    """The record of a call that has been taken on."""
+    call = Call(
+        id=call_id,
+        to=request.to,
+        agent_name=request.agent_name,
+        objective=request.objective,
+        task=request.task,
+        created_at=now,
+        updated_at=now,
+        warnings=tuple(warnings),
+        metadata=request.metadata,
+    )
+    return call.model_copy(update={"from_": request.from_})
+
+
+def progressed(call: Call, status: Status, now: datetime) -> Call:
+    """The record of a call that is going on."""
+    changes: dict[str, object] = {"status": status, "updated_at": now}
+    if call.started_at is None:
+        changes["started_at"] = now
+    if status == "in-progress" and call.answered_at is None:
+        changes["answered_at"] = now
+    return call.model_copy(update=changes)
+
+
+def concluded(call: Call, conversation: Conversation, analysis: Analysis, now: datetime) -> Call:
+    """The final record."""
+    messages = tuple(_message(message) for message in conversation.messages)
+    criteria = tuple(Criterion(**asdict(criterion)) for criterion in analysis.criteria)
+    return call.model_copy(
+        update={
+            "status": "ended",
+            "ended_reason": conversation.ended_reason,
+            "sip_status": conversation.sip_status,
+            "sip_reason": conversation.sip_reason,
+            "started_at": conversation.started_at,
+            "answered_at": conversation.answered_at,
+            "ended_at": conversation.ended_at,
+            "updated_at": now,
+            "duration_s": _duration_s(conversation),
+            "answered_by": conversation.answered_by if conversation.answered_at else None,
+            "messages": messages,
+            "transcript": "\n".join(f"{SPEAKERS[m.role]}: {m.content}" for m in messages) or None,
+            "summary": analysis.summary or None,
+            "outcome": Outcome(success=analysis.success, criteria=criteria),
+            "analysis": {"disposition": analysis.disposition},
+            "latency": conversation.latency,
+            "quality": conversation.quality,
+            "tool_calls": tuple(_json(tool_call) for tool_call in conversation.tool_calls),
+            "recording_url": f"/v1/calls/{call.id}/recording" if conversation.recording else None,
+            "warnings": (*call.warnings, *conversation.warnings),
+        }
+    )
+
+
+def abandoned(call: Call, reason: EndedReason, now: datetime) -> Call:
+    """The final record of a call of which nothing more is known."""
+    changes: dict[str, object] = {"status": "ended", "ended_reason": reason, "ended_at": now}
+    return call.model_copy(update={**changes, "updated_at": now})
+
+
+def _message(message: Message) -> CallMessage:
+    return CallMessage(
+        role=message.role,
+        content=message.content,
+        start_s=round(message.start_s, 3),
+        end_s=round(message.end_s, 3),
+        interrupted=message.interrupted,
+        heard=message.content if message.role == "assistant" else None,
+    )
+
+
+def _duration_s(conversation: Conversation) -> float:
+    if conversation.answered_at is None:
+        return 0.0
+    return round((conversation.ended_at - conversation.answered_at).total_seconds(), 3)
+
+
+def _json(value: Mapping[str, object]) -> dict[str, JsonValue]:
+    """Plain JSON values, whatever a tool put in; inf and nan become null."""
+    plain = to_jsonable_python(dict(value), serialize_unknown=True, inf_nan_mode="null")
+    return cast(dict[str, JsonValue], plain)

@@ -1,0 +1,201 @@
+"""One call from the request to the record: admit, dial, converse, analyse, deliver.
+
+Stands after the API, before the node that dials. A live conversation is never replayed: a
+call that was cut short by a crash is closed as `node_lost` and not dialled again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal, Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from pipeline.analysis import analyse
+from pipeline.playbook import Playbook
+from pipeline.task import Task
+from server.calls.admission import admit
+from server.calls.brief import brief
+from server.calls.conversation import Conversation
+from server.calls.errors import Draining
+from server.calls.events import utc_now
+from server.calls.feed import EventFeed
+from server.calls.ids import new_call_id
+from server.calls.model import Call, CallRequest, EndedReason, Status
+from server.calls.record import abandoned, concluded, progressed, queued
+from server.calls.store import CallStore
+from server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[str, Mapping[str, object]], None]
+"""Takes the type and the data of one event; never blocks, never raises."""
+
+PROGRESS: tuple[Status, ...] = ("ringing", "in-progress", "transferring")
+WRITE_ATTEMPTS = 5
+WRITE_RETRY_S = 0.5
+
+
+class Dialler(Protocol):
+    """The node, as far as a workflow knows it."""
+
+    async def converse(
+        self, call_id: str, request: CallRequest, task: Task, report: Report
+    ) -> Conversation:
+        """Dial, talk, hang up. `report` takes `status`, `transcript.final` and the like."""
+
+    def hang_up(self, call_id: str) -> bool:
+        """End a call that is ringing or going on; False where there is none."""
+
+
+@dataclass(slots=True)
+class LiveCall:
+    """A call that this node is working on."""
+
+    record: Call
+    request: CallRequest
+    brief: Task
+    stage: Literal["taken", "waiting", "dialling"] = "taken"
+    """Waiting: the node has as many calls as it may."""
+    withdrawn: bool = False
+    """Hung up by the client before it was dialled."""
+    task: "asyncio.Task[None] | None" = field(default=None, repr=False)
+
+
+class CallWorkflow:
+    """Every call of this node, each carried out by a task of its own."""
+
+    def __init__(
+        self, store: CallStore, dialler: Dialler, settings: Settings, playbook: Playbook
+    ) -> None:
+        self.feed = EventFeed()
+        self._store = store
+        self._dialler = dialler
+        self._settings = settings
+        self._playbook = playbook
+        self._slots = asyncio.Semaphore(settings.limits.concurrent_calls)
+        self._live: dict[str, LiveCall] = {}
+        self._draining = False
+
+    async def place(self, request: CallRequest) -> Call:
+        """Take a call on; when this returns, its record is durable and it is being dialled.
+
+        Raises `Refused` and `Draining`.
+        """
+        if self._draining:
+            raise Draining
+        request = admit(request, self._settings)
+        task, warnings = brief(request, self._settings, self._playbook)
+        call = queued(new_call_id(), request, warnings, utc_now())
+        await self._store.create(call, request)
+        live = LiveCall(call, request, task)
+        self._live[call.id] = live
+        self._report(live, "status", {"status": call.status})
+        live.task = asyncio.create_task(self._carry_out(live), name=call.id)
+        return call
+
+    def hang_up(self, call_id: str) -> bool:
+        """End a call in whatever state it is; False where it is over."""
+        live = self._live.get(call_id)
+        if live is None or live.task is None:
+            return False
+        if live.stage == "dialling":
+            return self._dialler.hang_up(call_id)
+        if live.stage == "waiting" and not live.withdrawn:
+            live.task.cancel()
+        live.withdrawn = True
+        return True
+
+    async def recover(self) -> int:
+        """Close what was going on when the node last stopped. Returns how many there were."""
+        left = await self._store.unfinished()
+        for call in left:
+            await self._deliver(abandoned(call, "node_lost", utc_now()))
+        return len(left)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no more calls, hang up those that are going on, and wait for their records.
+
+        What has not ended within `timeout_s` is left to `recover` at the next start.
+        """
+        self._draining = True
+        for call_id in list(self._live):
+            self.hang_up(call_id)
+        tasks = [live.task for live in self._live.values() if live.task is not None]
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=timeout_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def _carry_out(self, live: LiveCall) -> None:
+        try:
+            conversation = await self._converse(live)
+            analysis = analyse(
+                live.brief,
+                conversation.messages,
+                ended_reason=conversation.ended_reason,
+                answered_by=conversation.answered_by,
+            )
+            record = concluded(live.record, conversation, analysis, utc_now())
+            await self._deliver(record, conversation)
+        except Exception:
+            log.exception("%s: its record could not be completed", live.record.id)
+            await self._deliver(abandoned(live.record, "engine_error", utc_now()))
+        finally:
+            del self._live[live.record.id]
+
+    async def _converse(self, live: LiveCall) -> Conversation:
+        begun = utc_now()
+        reason: EndedReason = "canceled"
+        if live.withdrawn:
+            return Conversation(ended_reason=reason, started_at=begun, ended_at=begun)
+        try:
+            live.stage = "waiting"
+            async with self._slots:
+                live.stage = "dialling"
+                return await self._dialler.converse(
+                    live.record.id, live.request, live.brief, partial(self._report, live)
+                )
+        except asyncio.CancelledError:
+            if not live.withdrawn or live.task is None:
+                raise
+            live.task.uncancel()
+        except Exception:
+            log.exception("%s: the conversation failed", live.record.id)
+            reason = "engine_error"
+        return Conversation(ended_reason=reason, started_at=begun, ended_at=utc_now())
+
+    async def _deliver(self, record: Call, conversation: Conversation | None = None) -> None:
+        """Commit the final record and tell the listeners; insists while the database fails."""
+        recording = conversation.recording if conversation else None
+        data = {
+            "status": record.status,
+            "ended_reason": record.ended_reason,
+            "sip_status": record.sip_status,
+            "duration_s": record.duration_s,
+            "success": record.outcome.success if record.outcome else None,
+        }
+        for attempt in range(1, WRITE_ATTEMPTS + 1):
+            try:
+                self.feed.publish(await self._store.conclude(record, data, recording))
+            except SQLAlchemyError as error:
+                log.warning("%s: %s while closing the record", record.id, type(error).__name__)
+                await asyncio.sleep(WRITE_RETRY_S * attempt)
+            else:
+                log.info("%s ended: %s", record.id, record.ended_reason)
+                return
+        log.error("%s: the final record is lost", record.id)
+
+    def _report(self, live: LiveCall, kind: str, data: Mapping[str, object]) -> None:
+        """Keep and publish one event of a call that is going on."""
+        event = self._store.append_event(live.record.id, kind, data)
+        status = next((s for s in PROGRESS if kind == "status" and s == data.get("status")), None)
+        if status is not None and status != live.record.status:
+            live.record = progressed(live.record, status, utc_now())
+            self._store.update(live.record)
+        if event is not None:
+            self.feed.publish(event)

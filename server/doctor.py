@@ -1,0 +1,156 @@
+"""`offhook doctor`: what would keep this machine from placing a call, and what to do about it."""
+
+import asyncio
+import secrets
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.calls.brief import load_playbook
+from server.errors import SettingsInvalid
+from server.settings import EngineSettings, Settings, TrunkSettings
+
+OPTIONS_TRIES = 3
+OPTIONS_WAIT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `remedy` is empty where all is well."""
+
+    subject: str
+    detail: str
+    remedy: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing need be done."""
+        return not self.remedy
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Look at everything a call needs. Starts no engine and places no call."""
+    findings = [
+        _data(settings.data.dir),
+        _playbook(settings),
+        _port("HTTP port", settings.http.host, settings.http.port, socket.SOCK_STREAM),
+        _port("SIP port", settings.sip.host, settings.sip.port, socket.SOCK_DGRAM),
+        _port("RTP ports", settings.media.host, settings.media.port_first, socket.SOCK_DGRAM),
+        *_engines(settings.engines),
+    ]
+    if not settings.trunks:
+        findings.append(Finding("trunk", "none is configured", "add a [[trunks]] table"))
+    findings += await asyncio.gather(*(_trunk(trunk, settings) for trunk in settings.trunks))
+    return findings
+
+
+def _data(folder: Path) -> Finding:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return Finding("data", f"{folder}: {reason}", "set data.dir to a folder you may write to")
+    return Finding("data", f"{folder} can be written to")
+
+
+def _playbook(settings: Settings) -> Finding:
+    try:
+        playbook = load_playbook(settings)
+    except SettingsInvalid as error:
+        return Finding("playbook", str(error), "correct agent.playbook")
+    odd = f", {len(playbook.warnings)} oddities" if playbook.warnings else ""
+    return Finding("playbook", f"{len(playbook.scripts)} scripts{odd}")
+
+
+def _port(subject: str, host: str, port: int, kind: socket.SocketKind) -> Finding:
+    try:
+        family = socket.getaddrinfo(host, port, type=kind)[0][0]
+        with socket.socket(family, kind) as probe:
+            if kind is socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        remedy = "stop what uses it, or choose another host or port in offhook.toml"
+        return Finding(subject, f"{host}:{port}: {reason}", remedy)
+    return Finding(subject, f"{host}:{port} is free")
+
+
+def _engines(engines: EngineSettings) -> Iterator[Finding]:
+    from models import catalogue
+    from models.errors import EngineError
+    from models.silero import weights_path
+
+    try:
+        yield Finding("voice detection", f"Silero: {weights_path()}")
+    except EngineError as error:
+        yield Finding("voice detection", "no detector", str(error))
+    named: dict[catalogue.Kind, str] = {
+        "recogniser": engines.recogniser,
+        "voice": engines.voice,
+        "brain": engines.brain,
+    }
+    for kind, name in named.items():
+        try:
+            choice = catalogue.choose(kind, name, engines.models_dir)
+        except EngineError as error:
+            yield Finding(kind, f"{name} cannot be used", str(error))
+        else:
+            yield Finding(kind, f"{choice.engine}: {choice.why}")
+
+
+async def _trunk(trunk: TrunkSettings, settings: Settings) -> Finding:
+    """Ask the trunk for its OPTIONS (RFC 3261 §11); any answer at all will do."""
+    subject = f"trunk {trunk.name}"
+    where = f"{trunk.host}:{trunk.port}"
+    remedy = "check host, port and firewall; the trunk must answer OPTIONS over UDP"
+    try:
+        status = await _options(trunk, settings.sip.host)
+    except OSError as error:
+        return Finding(subject, f"{where}: {error.strerror or error}", remedy)
+    if status is None:
+        return Finding(subject, f"{where} does not answer", remedy)
+    login = "with" if trunk.password else "without"
+    return Finding(subject, f"{where} answered {status}; calls go out {login} a password")
+
+
+async def _options(trunk: TrunkSettings, host: str) -> str | None:
+    """The status line's code and phrase; None where nothing came back. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    peers = await loop.getaddrinfo(trunk.host, trunk.port, type=socket.SOCK_DGRAM)
+    family, _, _, _, peer = peers[0]
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.setblocking(False)
+        probe.bind((host, 0))
+        request = _options_request(trunk, *probe.getsockname()[:2])
+        for _ in range(OPTIONS_TRIES):
+            await loop.sock_sendto(probe, request, peer)
+            try:
+                async with asyncio.timeout(OPTIONS_WAIT_S):
+                    answer = await loop.sock_recv(probe, 65535)
+            except TimeoutError:
+                continue
+            if answer.startswith(b"SIP/2.0 "):
+                return answer[8:].split(b"\r\n", 1)[0].decode("utf-8", "replace")
+    return None
+
+
+def _options_request(trunk: TrunkSettings, host: str, port: int) -> bytes:
+    tag, branch, call = (secrets.token_hex(8) for _ in range(3))
+    lines = (
+        f"OPTIONS sip:{trunk.host}:{trunk.port} SIP/2.0",
+        f"Via: SIP/2.0/UDP {host}:{port};rport;branch=z9hG4bK{branch}",
+        "Max-Forwards: 70",
+        f"From: <sip:offhook@{host}>;tag={tag}",
+        f"To: <sip:{trunk.host}:{trunk.port}>",
+        f"Call-ID: {call}@{host}",
+        "CSeq: 1 OPTIONS",
+        f"Contact: <sip:offhook@{host}:{port}>",
+        "Accept: application/sdp",
+        "Content-Length: 0",
+    )
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()

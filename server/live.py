@@ -1,0 +1,359 @@
+"""One live call, from the INVITE to the end of its media; the only place where legs meet sessions.
+
+Stands between the durable workflow, which awaits `run`, and the packet path, which runs
+through `MediaStream` and `Session` without passing here.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from media import sdp
+from media.clock import Clock
+from media.codecs import Codec
+from media.errors import MediaError, RecordingFailed
+from media.pacer import Pacer
+from media.quality import Quality
+from media.recorder import StereoRecorder
+from media.stream import MediaStream
+from media.udp import RtpSocket
+from pipeline import events as talk
+from pipeline.analysis import answered_by
+from pipeline.session import Session
+from server.calls.conversation import Conversation
+from server.calls.model import EndedReason
+from server.latency import percentiles
+from server.sip import events as sip
+from server.sip.digest import Credentials
+from server.sip.reason import ended_reason
+from server.sip.transport import SipEndpoint
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[str, Mapping[str, object]], None]
+"""Type of an event and its data; must not block."""
+
+_MEDIA_CHECK_S = 0.5
+_RELEASE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Where and as whom to call, resolved and allowed."""
+
+    target: str
+    """Request-URI."""
+    destination: sip.Address
+    from_uri: str
+    from_display: str
+    credentials: Credentials | None
+    codecs: tuple[Codec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a call is given up, seconds."""
+
+    ring_s: float
+    duration_s: float
+    inactivity_s: float
+    media_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    reason: EndedReason
+    sip_status: int | None = None
+    sip_reason: str | None = None
+
+
+class LiveCall:
+    """Dials, connects the answered leg to a conversation, and tells how it ended."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: SipEndpoint,
+        clock: Clock,
+        socket: RtpSocket,
+        media_host: str,
+        limits: Limits,
+        recording: Path | None,
+        report: Report,
+    ) -> None:
+        self._endpoint, self._clock, self._socket = endpoint, clock, socket
+        self._media_host, self._limits, self._report = media_host, limits, report
+        self._recording = recording
+        self._loop = asyncio.get_running_loop()
+        self._ending: asyncio.Future[_Ending] = self._loop.create_future()
+        self._leg_over = asyncio.Event()
+        self._leg = ""
+        self._offer = b""
+        self._codecs: tuple[Codec, ...] = ()
+        self._session: Session | None = None
+        self._pacer = Pacer(8000)
+        self._stream: MediaStream | None = None
+        self._recorder: StereoRecorder | None = None
+        self._answered_at: float | None = None
+        self._answered_on: datetime | None = None
+        self._active_at = 0.0
+        self._timers: list[asyncio.TimerHandle] = []
+        self._latency: dict[str, list[float]] = defaultdict(list)
+        self._tool_calls: list[Mapping[str, object]] = []
+        self._warnings: list[str] = []
+
+    @property
+    def pacer(self) -> Pacer:
+        """Where the session's speech goes."""
+        return self._pacer
+
+    def dial(self, dial: Dial) -> str:
+        """Queue the INVITE; returns the leg's Call-ID. The endpoint's `flush` sends it."""
+        self._codecs = dial.codecs
+        host, port = self._socket.address
+        self._offer = sdp.offer(self._media_host or host, port, dial.codecs)
+        self._leg = self._endpoint.agent.invite(
+            target=dial.target,
+            destination=dial.destination,
+            from_uri=dial.from_uri,
+            from_display=dial.from_display,
+            sdp=self._offer,
+            credentials=dial.credentials,
+            now=self._endpoint.now(),
+        )
+        self._after(self._limits.ring_s, self._ring_timeout)
+        return self._leg
+
+    async def run(self, session: Session) -> Conversation:
+        """Hold the conversation on the dialled leg. Returns when the call is over on the wire."""
+        self._session = session
+        started_on = datetime.now(UTC)
+        preparation = self._loop.create_task(self._prepare(session))
+        try:
+            ending = await self._ending
+        finally:
+            preparation.cancel()
+            self._stop_media()
+        await self._release_leg()
+        await self._close_recording()
+        quality = self._quality()
+        self._socket.close()
+        return Conversation(
+            ended_reason=ending.reason,
+            sip_status=ending.sip_status,
+            sip_reason=ending.sip_reason,
+            started_at=started_on,
+            answered_at=self._answered_on,
+            ended_at=datetime.now(UTC),
+            messages=tuple(session.messages),
+            answered_by=answered_by(session.messages),
+            latency={stage: percentiles(values) for stage, values in self._latency.items()},
+            quality=quality,
+            recording=self._recorder.path if self._recorder else None,
+            tool_calls=tuple(self._tool_calls),
+            warnings=tuple(self._warnings),
+        )
+
+    def hang_up(self, reason: EndedReason = "agent_hangup") -> None:
+        """End the call for a reason of ours; before the answer that is `canceled`."""
+        self._end(_Ending(reason if self._answered_at is not None else "canceled"))
+
+    # Signalling
+
+    def on_sip(self, event: sip.Event) -> None:
+        """Take what happened on the leg."""
+        match event:
+            case sip.Ringing():
+                self._report("status", {"status": "ringing"})
+            case sip.Answered(sdp=answer):
+                self._answered(answer)
+            case sip.Failed(status=status, reason_phrase=phrase):
+                self._leg_over.set()
+                self._end(_Ending(ended_reason(status), status, phrase))
+            case sip.Ended(by=by, sip_status=status, cause=cause):
+                self._leg_over.set()
+                reason: EndedReason = "user_hangup" if by == "remote" else "dial_failed"
+                self._end(_Ending(reason, status, cause))
+            case sip.DtmfInfo(digit=digit):
+                if self._session is not None:
+                    self._session.digit(digit, self._loop.time())
+            case _:
+                pass
+
+    def _answered(self, answer: bytes) -> None:
+        """The 200 OK: media runs and the opening goes out before this returns."""
+        if self._ending.done() or self._session is None:
+            return
+        self._cancel_timers()
+        now = self._loop.time()
+        try:
+            negotiated = sdp.accept(self._offer, answer, self._codecs)
+        except MediaError as error:
+            self._end(_Ending("dial_failed", 488, str(error)))
+            return
+        if self._recording is not None:
+            self._recorder = StereoRecorder(
+                self._recording, negotiated.codec.rate_hz, self._recording_failed
+            )
+        self._stream = MediaStream(
+            socket=self._socket,
+            negotiated=negotiated,
+            sink=self._session,
+            pacer=self._pacer,
+            clock=self._clock,
+            recorder=self._recorder,
+        )
+        self._answered_at, self._answered_on = now, datetime.now(UTC)
+        self._active_at = now
+        self._stream.start(now)
+        self._session.answered(now)
+        self._report("status", {"status": "in-progress"})
+        self._after(self._limits.duration_s, self._duration_reached)
+        self._after(_MEDIA_CHECK_S, self._check_media)
+
+    # The conversation
+
+    async def _prepare(self, session: Session) -> None:
+        try:
+            await session.prepare()
+        except RuntimeError as error:
+            self.on_talk(talk.EngineFailed(self._loop.time(), "brain", str(error)))
+
+    def on_talk(self, event: talk.Event) -> None:
+        """Take what happened in the conversation."""
+        match event:
+            case talk.SpeechStarted(at=at) | talk.SpeechEnded(at=at):
+                self._active_at = at
+            case talk.Partial(text=text):
+                self._report("transcript.partial", {"role": "user", "content": text})
+            case talk.TurnEnded(at=at, message=message) | talk.Spoken(at=at, message=message):
+                self._active_at = at
+                self._report("transcript.final", asdict(message))
+            case talk.ReplyStarted(text=text, latency=latency):
+                stages = {k: v for k, v in asdict(latency).items() if v is not None}
+                self._count(stages)
+                self._report("reply", {"content": text, "latency": stages})
+            case talk.Interrupted(barge_in_ms=barge_in_ms):
+                self._count({"barge_in_ms": barge_in_ms})
+                self._report("interruption", {"barge_in_ms": barge_in_ms})
+            case talk.DigitHeard(digit=digit):
+                self._report("dtmf.received", {"digit": digit})
+            case talk.ToolRequested(name="end_call", arguments=arguments):
+                self._end(_Ending(_said_reason(arguments.get("reason"))))
+            case talk.ToolRequested(name=name, arguments=arguments):
+                self._tool_called(name, arguments)
+            case talk.EngineFailed(engine=engine, reason=text):
+                log.error("engine failed: %s: %s", engine, text)
+                self._warnings.append(f"engine-failed:{engine}")
+                self._end(_Ending("engine_error"))
+
+    def _count(self, stages: Mapping[str, float]) -> None:
+        for stage, value in stages.items():
+            self._latency[stage].append(value)
+
+    def _tool_called(self, name: str, arguments: Mapping[str, str]) -> None:
+        call = {"name": name, "arguments": dict(arguments), "status": "recorded"}
+        self._tool_calls.append(call)
+        self._report("tool.called", call)
+
+    # The end
+
+    def _end(self, ending: _Ending) -> None:
+        if not self._ending.done():
+            self._ending.set_result(ending)
+
+    def _ring_timeout(self) -> None:
+        self._end(_Ending("dial_no_answer"))
+
+    def _duration_reached(self) -> None:
+        self._end(_Ending("max_duration_reached"))
+
+    def _check_media(self) -> None:
+        assert self._stream is not None
+        assert self._answered_at is not None
+        now = self._loop.time()
+        received_at = self._stream.last_received_at
+        heard_at = self._answered_at if received_at is None else received_at
+        if now - heard_at >= self._limits.media_timeout_s:
+            self._end(_Ending("media_timeout"))
+        elif now - self._active_at >= self._limits.inactivity_s and not self._pacer.pending_samples:
+            self._end(_Ending("inactivity"))
+        else:
+            self._after(_MEDIA_CHECK_S, self._check_media)
+
+    def _after(self, seconds: float, action: Callable[[], None]) -> None:
+        self._timers.append(self._loop.call_later(seconds, action))
+
+    def _cancel_timers(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+
+    def _stop_media(self) -> None:
+        self._cancel_timers()
+        if self._session is not None:
+            self._session.stop(self._loop.time())
+        if self._stream is not None:
+            self._stream.stop()
+
+    async def _release_leg(self) -> None:
+        """BYE or CANCEL; a CANCEL that the other side does not confirm is not waited for long."""
+        if self._leg_over.is_set():
+            return
+        self._endpoint.agent.hang_up(self._leg, self._endpoint.now())
+        self._endpoint.flush()
+        try:
+            async with asyncio.timeout(_RELEASE_S):
+                await self._leg_over.wait()
+        except TimeoutError:
+            log.warning("the peer has not confirmed the end of the call")
+
+    async def _close_recording(self) -> None:
+        if self._recorder is None:
+            return
+        await self._recorder.closed()
+        if self._recorder.failure is not None:
+            self._warnings.append("recording-incomplete")
+
+    def _recording_failed(self, failure: RecordingFailed) -> None:
+        """Runs on the writer thread; the call goes on without a recording."""
+        log.error("recording failed: %s", failure)
+
+    def _quality(self) -> dict[str, dict[str, float | None]]:
+        if self._stream is None:
+            return {}
+        quality = self._stream.quality(self._loop.time())
+        return {"inbound": _inbound(quality), "outbound": _outbound(quality)}
+
+
+def _inbound(quality: Quality) -> dict[str, float | None]:
+    """What we heard of the callee."""
+    return {
+        "packets": quality.received,
+        "loss": round(quality.loss, 5),
+        "jitter_ms": round(quality.jitter_ms, 2),
+        "mos": round(quality.mos, 2) if quality.received else None,
+        "concealed": round(quality.concealed_ms, 1),
+        "late": quality.late,
+        "duplicates": quality.duplicates,
+        "strangers": quality.strangers,
+        "echo_db": None,
+        "clipped": None,
+    }
+
+
+def _outbound(quality: Quality) -> dict[str, float | None]:
+    """What we sent; how it was received is unknown without reports from the peer."""
+    return {"packets": quality.sent, "loss": None, "jitter_ms": None, "mos": None}
+
+
+def _said_reason(reason: str | None) -> EndedReason:
+    if reason == "voicemail_reached":
+        return "voicemail_reached"
+    if reason == "screening":
+        return "screening"
+    return "agent_hangup"

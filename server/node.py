@@ -1,0 +1,179 @@
+"""One node: SIP agent, media clock, RTP ports and the calls that are live on them.
+
+Where the durable workflow meets the live call: the workflow awaits `converse`, once per call.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from media.clock import Clock
+from media.codecs import PCMA, PCMU
+from media.errors import MediaError
+from media.udp import PortPool
+from pipeline.ports import Brain
+from pipeline.session import Engines, Session
+from pipeline.task import Task
+from server.calls.conversation import Conversation
+from server.calls.model import CallRequest
+from server.live import Dial, Limits, LiveCall, Report
+from server.settings import Settings, TrunkSettings
+from server.sip import events as sip
+from server.sip.agent import UserAgent
+from server.sip.digest import Credentials
+from server.sip.transport import SipEndpoint
+
+log = logging.getLogger(__name__)
+
+MakeBrain = Callable[[Task, str], Brain]
+"""From what a call is about, and the call's id, to its brain."""
+
+_LINGER_S = 2.0
+"""How long a stopping node repeats its BYEs to peers that do not confirm them."""
+
+_CODECS = {"PCMU": PCMU, "PCMA": PCMA}
+
+
+class Node:
+    """Dials and converses. Everything runs on the event loop it was started on."""
+
+    def __init__(self, settings: Settings, engines: Engines, make_brain: MakeBrain) -> None:
+        self._settings = settings
+        self._engines = engines
+        self._make_brain = make_brain
+        self._endpoint: SipEndpoint | None = None
+        self._live: dict[str, LiveCall] = {}
+        self._dialling: dict[str, bool] = {}
+        """Calls on their way to an INVITE; True once they were hung up."""
+        self._by_leg: dict[str, LiveCall] = {}
+
+    async def start(self) -> None:
+        """Bind the SIP port. Raises `OSError` when it is taken."""
+        settings = self._settings
+        agent = UserAgent(local=sip.Address(settings.sip.host, settings.sip.port))
+        self._endpoint = await SipEndpoint.bind(
+            agent, settings.sip.host, settings.sip.port, self._on_sip
+        )
+        media = settings.media
+        self._clock = Clock(asyncio.get_running_loop())
+        self._ports = PortPool(media.host, media.port_first, media.port_last)
+
+    async def stop(self) -> None:
+        """End the live calls and close the SIP port."""
+        for call in self._live.values():
+            call.hang_up()
+        endpoint = self._endpoint
+        if endpoint is None:
+            return
+        deadline = endpoint.now() + _LINGER_S
+        while (self._live or not endpoint.agent.is_idle) and endpoint.now() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        endpoint.close()
+
+    async def converse(
+        self, call_id: str, request: CallRequest, task: Task, report: Report
+    ) -> Conversation:
+        """Dial and hold one conversation; what cannot be dialled ends as `dial_failed`."""
+        assert self._endpoint is not None
+        begun = datetime.now(UTC)
+        self._dialling[call_id] = False
+        try:
+            dial = await self._dial_of(request)
+            rtp = await self._ports.bind()
+        except (OSError, MediaError) as error:
+            del self._dialling[call_id]
+            log.warning("%s cannot be dialled: %s", call_id, error)
+            return Conversation("dial_failed", begun, datetime.now(UTC), sip_reason=str(error))
+        if self._dialling.pop(call_id):
+            rtp.close()
+            return Conversation("canceled", begun, datetime.now(UTC))
+        live = LiveCall(
+            endpoint=self._endpoint,
+            clock=self._clock,
+            socket=rtp,
+            media_host=self._settings.media.advertised or "",
+            limits=self._limits_of(request, task),
+            recording=self._recording_of(call_id, request),
+            report=report,
+        )
+        session = Session(
+            engines=self._engines,
+            brain=self._make_brain(task, call_id),
+            playout=live.pacer,
+            on_event=live.on_talk,
+        )
+        leg = live.dial(dial)
+        self._live[call_id] = self._by_leg[leg] = live
+        self._endpoint.flush()
+        try:
+            return await live.run(session)
+        finally:
+            del self._live[call_id], self._by_leg[leg]
+
+    def hang_up(self, call_id: str) -> bool:
+        """End a live call; False when there is none of that id."""
+        if call_id in self._dialling:
+            self._dialling[call_id] = True
+            return True
+        live = self._live.get(call_id)
+        if live is None:
+            return False
+        live.hang_up()
+        return True
+
+    def _on_sip(self, event: sip.Event) -> None:
+        live = self._by_leg.get(event.call_id)
+        if live is not None:
+            live.on_sip(event)
+
+    async def _dial_of(self, request: CallRequest) -> Dial:
+        settings = self._settings
+        if not settings.trunks:
+            raise OSError("no trunk is configured")
+        trunk = settings.trunks[0]
+        caller = request.from_ or trunk.caller_id or "anonymous"
+        host = trunk.host if trunk.port == 5060 else f"{trunk.host}:{trunk.port}"
+        to = request.to
+        return Dial(
+            target=to if to.startswith("sip:") else f"sip:{to}@{host}",
+            destination=await _resolve(trunk),
+            from_uri=f"sip:{caller}@{trunk.host}",
+            from_display=request.agent_name or settings.agent.name,
+            credentials=_credentials(trunk),
+            codecs=tuple(_CODECS[name] for name in trunk.codecs),
+        )
+
+    def _limits_of(self, request: CallRequest, task: Task) -> Limits:
+        call = self._settings.call
+        script_s = task.script.max_duration_s if task.script else None
+        return Limits(
+            ring_s=call.ring_timeout_s,
+            duration_s=min(request.max_duration_s, script_s or request.max_duration_s),
+            inactivity_s=call.inactivity_s,
+            media_timeout_s=self._settings.media.timeout_s,
+        )
+
+    def _recording_of(self, call_id: str, request: CallRequest) -> Path | None:
+        if not (request.record and self._settings.call.record):
+            return None
+        folder = self._settings.data.recordings
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{call_id}.wav"
+
+
+def _credentials(trunk: TrunkSettings) -> Credentials | None:
+    if trunk.username is None or trunk.password is None:
+        return None
+    return Credentials(trunk.username, trunk.password.get_secret_value())
+
+
+async def _resolve(trunk: TrunkSettings) -> sip.Address:
+    """The trunk's address; a name is looked up off the loop. Raises `OSError`."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        trunk.host, trunk.port, family=socket.AF_INET, type=socket.SOCK_DGRAM
+    )
+    host, port = found[0][4][:2]
+    return sip.Address(str(host), int(port))

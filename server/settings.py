@@ -1,0 +1,230 @@
+"""offhook.toml and the OFFHOOK_* environment, validated into one frozen tree.
+
+The environment wins over the file. Nested keys are joined by two underscores, lists are
+JSON: `OFFHOOK_HTTP__PORT=8081`, `OFFHOOK_TRUNKS='[{"name": "pbx", …}]'`. Unknown keys are
+refused. Relative paths are relative to the working directory.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from server.errors import SettingsInvalid
+
+DEFAULT_CONFIG = Path("offhook.toml")
+ENV_PREFIX = "OFFHOOK_"
+NOT_SETTINGS = frozenset({"OFFHOOK_CONFIG", "OFFHOOK_KEY", "OFFHOOK_URL"})
+"""Variables of the command line, read in `server/cli.py`."""
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+AnyPort = Annotated[int, Field(ge=0, le=65535)]
+"""A port to listen on; 0 lets the system choose."""
+E164 = Annotated[str, Field(pattern=r"^\+[1-9]\d{1,14}$")]
+
+
+class Section(BaseModel):
+    """A table of offhook.toml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HttpSettings(Section):
+    """Where the API listens, and for how long it waits for a slow client."""
+
+    host: str = "127.0.0.1"
+    port: AnyPort = 8080
+    read_timeout_s: float = Field(default=10.0, gt=0)
+    """A request's header, and then its body, must arrive within this time."""
+
+
+class SipSettings(Section):
+    """Where SIP listens."""
+
+    host: str = "127.0.0.1"
+    port: AnyPort = 5060
+
+
+class MediaSettings(Section):
+    """RTP sockets: one even port of the range for each leg."""
+
+    host: str = "127.0.0.1"
+    advertised: str | None = None
+    """Address that peers are told to send to; `host` where absent."""
+    port_first: Port = 20000
+    port_last: Port = 29998
+    timeout_s: float = Field(default=10.0, gt=0)
+    """An answered call without any RTP for this long is ended as `media_timeout`."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "MediaSettings":
+        if self.port_first > self.port_last:
+            raise ValueError("port_first is above port_last")
+        return self
+
+
+class TrunkSettings(Section):
+    """One SIP peer that calls go out through."""
+
+    name: str = Field(min_length=1)
+    host: str = Field(min_length=1)
+    port: Port = 5060
+    username: str | None = None
+    password: SecretStr | None = None
+    caller_id: E164 | None = None
+    """Our number where a request names none in `from`."""
+    codecs: tuple[Literal["PCMU", "PCMA"], ...] = Field(default=("PCMU", "PCMA"), min_length=1)
+    max_calls: int | None = Field(default=None, ge=1)
+
+
+class EngineSettings(Section):
+    """Which engine serves each port of the pipeline."""
+
+    recogniser: str = "auto"
+    """`auto`, an engine's name, or a path to a model."""
+    voice: str = "auto"
+    voice_name: str = "en-us+f3"
+    """An espeak-ng voice, such as `en-gb+m2`; used where `voice` is espeak-ng."""
+    brain: str = "auto"
+    """`auto`, `scripted`, or a path to a GGUF file."""
+    models_dir: Path = Path("data/models")
+    """Where `offhook models pull` puts weights and `auto` looks for them."""
+
+
+class DataSettings(Section):
+    """Where the database and the recordings are kept."""
+
+    dir: Path = Path("data")
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.dir / "offhook.sqlite3"
+
+    @property
+    def recordings(self) -> Path:
+        """The folder of WAV files."""
+        return self.dir / "recordings"
+
+
+class AgentSettings(Section):
+    """Who speaks, unless a request says otherwise."""
+
+    name: str = Field(default="Ava", min_length=1, max_length=80)
+    playbook: Path | None = None
+
+
+class CallSettings(Section):
+    """How a call goes, unless a request says otherwise."""
+
+    ring_timeout_s: float = Field(default=30.0, gt=0)
+    max_duration_s: int = Field(default=300, ge=1, le=1800)
+    inactivity_s: float = Field(default=30.0, gt=0)
+    record: bool = True
+    allow_sip_uri: bool = False
+    """Whether `to` may be a `sip:` URI, which bypasses every rule about numbers."""
+
+
+class LimitSettings(Section):
+    """What one node takes on."""
+
+    concurrent_calls: int = Field(default=20, ge=1)
+    """Calls above this wait as `queued`."""
+
+
+class Settings(BaseModel):
+    """The whole configuration of a node."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    http: HttpSettings = HttpSettings()
+    sip: SipSettings = SipSettings()
+    media: MediaSettings = MediaSettings()
+    trunks: tuple[TrunkSettings, ...] = ()
+    engines: EngineSettings = EngineSettings()
+    data: DataSettings = DataSettings()
+    agent: AgentSettings = AgentSettings()
+    call: CallSettings = CallSettings()
+    limits: LimitSettings = LimitSettings()
+
+    @model_validator(mode="after")
+    def _trunk_names_differ(self) -> "Settings":
+        names = [trunk.name for trunk in self.trunks]
+        if len(names) != len(set(names)):
+            raise ValueError("two trunks have the same name")
+        return self
+
+
+class _FileAndEnvironment(BaseSettings, Settings):
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # The file comes in through `init_settings`, and is the weaker of the two.
+        return env_settings, init_settings
+
+
+def load_settings(config: Path | None = None) -> Settings:
+    """Read the configuration of this process.
+
+    config: the file; else $OFFHOOK_CONFIG; else ./offhook.toml if there is one.
+    Raises `SettingsInvalid`, whose text names the file or variable and each bad key.
+    """
+    named = config or _path_from_environment()
+    path = named or DEFAULT_CONFIG
+    origin = f"{path} and {ENV_PREFIX}*" if path.exists() else f"{ENV_PREFIX}*"
+    _refuse_unknown_variables(os.environ)
+    if named is not None and not named.is_file():
+        raise SettingsInvalid(f"{named}: no such file")
+    try:
+        table = TomlConfigSettingsSource(_FileAndEnvironment, toml_file=path)()
+        return _FileAndEnvironment(**table)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsInvalid(f"{path}: {error}") from error
+    except (SettingsError, OSError) as error:
+        raise SettingsInvalid(f"{origin}: {error}") from error
+    except ValidationError as error:
+        raise SettingsInvalid(f"{origin}: {_explain(error)}") from error
+
+
+def _path_from_environment() -> Path | None:
+    named = os.environ.get("OFFHOOK_CONFIG")
+    return Path(named) if named else None
+
+
+def _refuse_unknown_variables(names: Iterable[str]) -> None:
+    """pydantic-settings ignores variables whose first part is no field; a typo must not pass."""
+    for name in names:
+        if not name.upper().startswith(ENV_PREFIX) or name.upper() in NOT_SETTINGS:
+            continue
+        section = name[len(ENV_PREFIX) :].split("__")[0].lower()
+        if section not in Settings.model_fields:
+            raise SettingsInvalid(f"{name}: unknown setting")
+
+
+def _explain(error: ValidationError) -> str:
+    """Every bad key with its reason, without the values: one of them may be a password."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in item['loc']) or 'settings'}: "
+        + ("unknown key" if item["type"] == "extra_forbidden" else item["msg"])
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    )

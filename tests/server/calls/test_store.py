@@ -1,0 +1,147 @@
+"""Records and event logs, in a real SQLite file."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect
+from sqlalchemy.exc import IntegrityError
+
+from server.calls.database import migrate, open_database
+from server.calls.errors import CallNotFound, CursorInvalid
+from server.calls.events import utc_now
+from server.calls.ids import new_call_id
+from server.calls.model import Call, CallRequest
+from server.calls.record import progressed, queued
+from server.calls.schema import metadata
+from server.calls.store import CallStore
+from server.calls.writer import RecordWriter
+from server.settings import Settings
+
+REQUEST = CallRequest.model_validate({"to": "+14165550123", "objective": "Book a table"})
+
+
+async def create(store: CallStore) -> Call:
+    call = queued(new_call_id(), REQUEST, ("odd",), utc_now())
+    await store.create(call, REQUEST)
+    return call
+
+
+async def test_an_empty_database_is_brought_to_the_tables_of_the_schema(tmp_path: Path) -> None:
+    engine = await open_database(tmp_path / "new" / "node.sqlite3")
+    async with engine.connect() as connection:
+        found = await connection.run_sync(
+            lambda sync: {
+                table: {column["name"] for column in inspect(sync).get_columns(table)}
+                for table in inspect(sync).get_table_names()
+            }
+        )
+        mode = (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar()
+    await engine.dispose()
+    wanted = {table.name: set(table.columns.keys()) for table in metadata.sorted_tables}
+    assert found.pop("alembic_version")
+    assert found == wanted
+    assert mode == "wal"
+
+
+def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
+    migrate(tmp_path / "node.sqlite3")
+    migrate(tmp_path / "node.sqlite3")
+
+
+async def test_a_record_comes_back_as_it_went_in(store: CallStore) -> None:
+    call = await create(store)
+    assert await store.get(call.id) == call
+
+
+async def test_a_new_record_is_on_disk_before_create_returns(
+    store: CallStore, settings: Settings
+) -> None:
+    call = await create(store)
+    with sqlite3.connect(settings.data.database) as other:
+        rows = other.execute("SELECT id FROM calls").fetchall()
+    other.close()
+    assert rows == [(call.id,)]
+
+
+async def test_an_unknown_id_is_not_found(store: CallStore) -> None:
+    with pytest.raises(CallNotFound):
+        await store.get("call_0")
+    with pytest.raises(CallNotFound):
+        await store.recording("call_0")
+
+
+async def test_events_come_back_in_order_without_gaps(store: CallStore) -> None:
+    call = await create(store)
+    for number in range(100):
+        store.append_event(call.id, "status", {"n": number, "odd": object()})
+    events = await store.events_after(call.id, 90)
+    assert [event.seq for event in events] == list(range(91, 101))
+    assert events[0].data["n"] == 90
+
+
+async def test_events_of_a_call_that_is_over_or_unknown_are_dropped(store: CallStore) -> None:
+    call = await create(store)
+    last = await store.conclude(call, {"status": "ended"})
+    assert (last.seq, last.type) == (1, "call.ended")
+    assert store.append_event(call.id, "status", {}) is None
+    assert store.append_event("call_0", "status", {}) is None
+
+
+async def test_what_is_queued_is_written_before_the_store_closes(settings: Settings) -> None:
+    store = await CallStore.open(settings.data.database)
+    call = await create(store)
+    ringing = progressed(call, "ringing", utc_now())
+    store.append_event(call.id, "status", {"status": "ringing"})
+    store.update(ringing)
+    await store.close()
+    again = await CallStore.open(settings.data.database)
+    assert await again.get(call.id) == ringing
+    assert len(await again.events_after(call.id)) == 1
+    await again.close()
+
+
+async def test_the_log_of_an_unfinished_call_goes_on_after_a_restart(settings: Settings) -> None:
+    store = await CallStore.open(settings.data.database)
+    call = await create(store)
+    store.append_event(call.id, "status", {})
+    await store.close()
+    again = await CallStore.open(settings.data.database)
+    assert [left.id for left in await again.unfinished()] == [call.id]
+    event = again.append_event(call.id, "status", {})
+    await again.close()
+    assert event is not None
+    assert event.seq == 2
+
+
+async def test_a_full_queue_drops_and_never_blocks(store: CallStore) -> None:
+    writer = RecordWriter(store.engine, capacity=2)
+    call = queued(new_call_id(), REQUEST, (), utc_now())
+    assert [writer.put(call) for _ in range(3)] == [True, True, False]
+    await writer.close()
+
+
+async def test_writes_made_together_share_one_transaction_and_one_fails_alone(
+    store: CallStore,
+) -> None:
+    call = await create(store)
+    again = store.create(call, REQUEST)
+    others = [create(store) for _ in range(3)]
+    results = await asyncio.gather(again, *others, return_exceptions=True)
+    assert isinstance(results[0], IntegrityError)
+    assert all(isinstance(result, Call) for result in results[1:])
+    assert len((await store.list()).calls) == 4
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "%%%", "bm9uc2Vuc2U", "Y2FsbA=", "é"])
+async def test_a_cursor_of_somebody_else_is_refused(store: CallStore, cursor: str) -> None:
+    with pytest.raises(CursorInvalid):
+        await store.list(cursor=cursor)
+
+
+def test_ids_sort_by_time_and_are_version_7() -> None:
+    ids = [new_call_id(now_ns) for now_ns in range(10**18, 10**18 + 10**8, 10**6)]
+    assert ids == sorted(ids)
+    assert all(call_id[5 + 12] == "7" and call_id[5 + 16] in "89ab" for call_id in ids)
+    assert len(new_call_id()) == 37

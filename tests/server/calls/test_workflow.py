@@ -1,0 +1,222 @@
+"""The life of a call, with the phone played by the test."""
+
+import asyncio
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from pipeline.playbook import parse_playbook
+from server.calls.errors import Draining, Refused
+from server.calls.feed import EventFeed, follow
+from server.calls.model import Call, CallRequest
+from server.calls.store import CallStore
+from server.calls.workflow import CallWorkflow
+from server.settings import CallSettings, LimitSettings, Settings, TrunkSettings
+
+PLAYBOOK = parse_playbook("")
+
+
+def request(**fields: object) -> CallRequest:
+    return CallRequest.model_validate({"to": "+14165550123", "objective": "Book", **fields})
+
+
+async def ended(store: CallStore, feed: EventFeed, call_id: str) -> Call:
+    async for _ in follow(store, feed, call_id, 0):
+        pass
+    return await store.get(call_id)
+
+
+async def answered(store: CallStore, feed: EventFeed, call_id: str) -> None:
+    async with aclosing(follow(store, feed, call_id, 0)) as events:
+        async for event in events:
+            if event is not None and event.type == "transcript.final":
+                return
+
+
+async def test_a_call_is_on_disk_when_it_is_dialled(
+    store: CallStore, workflow: CallWorkflow, phone: Any
+) -> None:
+    phone.lasting = True
+    call = await workflow.place(request())
+    assert phone.dialled == []
+    assert (await store.get(call.id)).status == "queued"
+    assert phone.dialled == ["+14165550123"]
+
+
+async def test_the_record_follows_the_call(
+    store: CallStore, workflow: CallWorkflow, phone: Any
+) -> None:
+    phone.lasting = True
+    call = await workflow.place(request())
+    await answered(store, workflow.feed, call.id)
+    live = await store.get(call.id)
+    assert live.status == "in-progress"
+    assert live.started_at is not None
+    assert live.answered_at is not None
+    assert workflow.hang_up(call.id)
+    assert (await ended(store, workflow.feed, call.id)).status == "ended"
+
+
+async def test_a_dialler_that_fails_ends_the_call_honestly(
+    store: CallStore, workflow: CallWorkflow, phone: Any
+) -> None:
+    phone.failure = RuntimeError("no sound card")
+    call = await workflow.place(request())
+    record = await ended(store, workflow.feed, call.id)
+    assert record.ended_reason == "engine_error"
+    assert record.duration_s == 0
+    assert record.ended_at is not None
+
+
+async def test_a_call_above_the_limit_waits_its_turn(
+    store: CallStore, phone: Any, settings: Settings
+) -> None:
+    phone.lasting = True
+    one = settings.model_copy(update={"limits": LimitSettings(concurrent_calls=1)})
+    workflow = CallWorkflow(store, phone, one, PLAYBOOK)
+    first = await workflow.place(request())
+    second = await workflow.place(request(to="+14165550124"))
+    await asyncio.sleep(0)
+    assert phone.dialled == ["+14165550123"]
+    phone.lasting = False
+    workflow.hang_up(first.id)
+    await ended(store, workflow.feed, second.id)
+    assert phone.dialled == ["+14165550123", "+14165550124"]
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 5])
+async def test_a_call_that_waits_can_be_taken_back(
+    store: CallStore, phone: Any, settings: Settings, rounds: int
+) -> None:
+    phone.lasting = True
+    one = settings.model_copy(update={"limits": LimitSettings(concurrent_calls=1)})
+    workflow = CallWorkflow(store, phone, one, PLAYBOOK)
+    first = await workflow.place(request())
+    second = await workflow.place(request(to="+14165550124"))
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+    assert workflow.hang_up(second.id)
+    assert workflow.hang_up(second.id)
+    assert (await ended(store, workflow.feed, second.id)).ended_reason == "canceled"
+    assert phone.dialled == ["+14165550123"]
+    workflow.hang_up(first.id)
+    await ended(store, workflow.feed, first.id)
+
+
+async def test_a_call_cut_short_by_a_crash_is_closed_and_not_dialled_again(
+    settings: Settings, phone: Any
+) -> None:
+    phone.lasting = True
+    store = await CallStore.open(settings.data.database)
+    dead = CallWorkflow(store, phone, settings, PLAYBOOK)
+    call = await dead.place(request())
+    await answered(store, dead.feed, call.id)
+    (task,) = (task for task in asyncio.all_tasks() if task.get_name() == call.id)
+    task.cancel()
+    await asyncio.wait([task])
+    await store.close()
+
+    store = await CallStore.open(settings.data.database)
+    heir = CallWorkflow(store, phone, settings, PLAYBOOK)
+    assert (await store.get(call.id)).status == "in-progress"
+    assert await heir.recover() == 1
+    assert await heir.recover() == 0
+    record = await store.get(call.id)
+    events = await store.events_after(call.id)
+    await store.close()
+    assert (record.status, record.ended_reason) == ("ended", "node_lost")
+    assert [event.seq for event in events] == [1, 2, 3, 4, 5]
+    assert events[-1].data["ended_reason"] == "node_lost"
+    assert phone.dialled == ["+14165550123"]
+
+
+async def test_draining_hangs_up_and_waits_for_the_records(
+    store: CallStore, workflow: CallWorkflow, phone: Any
+) -> None:
+    phone.lasting = True
+    calls = [await workflow.place(request()) for _ in range(3)]
+    await store.events_after(calls[0].id)
+    await workflow.drain(5)
+    assert {(await store.get(call.id)).ended_reason for call in calls} == {"agent_hangup"}
+    with pytest.raises(Draining):
+        await workflow.place(request())
+
+
+async def test_the_last_record_is_written_again_when_the_database_was_busy(
+    store: CallStore, workflow: CallWorkflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conclude = store.conclude
+    attempts = []
+
+    async def busy_once(*arguments: Any) -> Any:
+        attempts.append(arguments)
+        if len(attempts) == 1:
+            raise OperationalError("COMMIT", {}, Exception("database is locked"))
+        return await conclude(*arguments)
+
+    monkeypatch.setattr(store, "conclude", busy_once)
+    monkeypatch.setattr("server.calls.workflow.WRITE_RETRY_S", 0)
+    call = await workflow.place(request())
+    assert (await ended(store, workflow.feed, call.id)).status == "ended"
+    assert len(attempts) == 2
+
+
+async def test_what_the_request_leaves_open_comes_from_the_settings(
+    store: CallStore, phone: Any, settings: Settings
+) -> None:
+    trunk = TrunkSettings(name="pbx", host="127.0.0.1", caller_id="+14165550100")
+    changed = settings.model_copy(
+        update={"trunks": (trunk,), "call": CallSettings(record=False, max_duration_s=90)}
+    )
+    workflow = CallWorkflow(store, phone, changed, PLAYBOOK)
+    call = await workflow.place(request())
+    record = await ended(store, workflow.feed, call.id)
+    assert (record.from_, record.agent_name) == ("+14165550100", "Ava")
+    assert phone.tasks[0].recorded is False
+
+
+async def test_a_sip_uri_is_dialled_only_where_settings_allow(
+    store: CallStore, workflow: CallWorkflow, phone: Any, settings: Settings
+) -> None:
+    with pytest.raises(Refused):
+        await workflow.place(request(to="sip:alice@example.com"))
+    allowing = settings.model_copy(update={"call": CallSettings(allow_sip_uri=True)})
+    workflow = CallWorkflow(store, phone, allowing, PLAYBOOK)
+    call = await workflow.place(request(to="sip:alice@example.com"))
+    await ended(store, workflow.feed, call.id)
+    assert phone.dialled == ["sip:alice@example.com"]
+
+
+async def test_a_listener_that_falls_behind_is_cut_off_and_can_come_back(
+    store: CallStore, workflow: CallWorkflow, phone: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.calls.feed.BACKLOG", 2)
+    phone.lasting = True
+    call = await workflow.place(request())
+    stream = follow(store, workflow.feed, call.id, 0)
+    first = await anext(stream)
+    assert first is not None
+    seen = [first.seq]
+    workflow.hang_up(call.id)
+    await workflow.drain(5)
+    seen += [event.seq async for event in stream if event is not None]
+    rest = follow(store, workflow.feed, call.id, seen[-1])
+    seen += [event.seq async for event in rest if event is not None]
+    assert seen == [1, 2, 3, 4, 5]
+
+
+async def test_a_quiet_call_gives_a_heartbeat(
+    store: CallStore, workflow: CallWorkflow, phone: Any
+) -> None:
+    phone.lasting = True
+    call = await workflow.place(request())
+    stream = follow(store, workflow.feed, call.id, 0, heartbeat_s=0.01)
+    assert any([event is None async for event in _first(stream, 6)])
+    await stream.aclose()
+
+
+async def _first(stream: Any, count: int) -> Any:
+    for _ in range(count):
+        yield await anext(stream)

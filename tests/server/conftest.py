@@ -1,0 +1,140 @@
+"""A real database and a real HTTP server on loopback; only the phone is played by the test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from pipeline.playbook import parse_playbook
+from pipeline.ports import Message
+from pipeline.task import Task
+from server.api.http import build_http, start_http
+from server.api.keys import KeyRing
+from server.calls.conversation import Conversation
+from server.calls.model import CallRequest
+from server.calls.store import CallStore
+from server.calls.workflow import CallWorkflow
+from server.settings import DataSettings, HttpSettings, Settings
+
+PLAYBOOK = """
+## Outbound Mode
+### Script profiles
+#### debt-collection
+**Expected facts**: debtor_name, amount_due
+**Opening**: "Hi, is this {facts.debtor_name}?"
+"""
+AT = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+
+Report = Callable[[str, Mapping[str, object]], None]
+
+
+@dataclass
+class ScriptedPhone:
+    """A dialler whose calls are answered at once and last until told otherwise."""
+
+    dialled: list[str] = field(default_factory=list)
+    tasks: list[Task] = field(default_factory=list)
+    failure: Exception | None = None
+    recording: Path | None = None
+    lasting: bool = False
+    """Calls go on until `hang_up`."""
+    _hung_up: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    async def converse(
+        self, call_id: str, request: CallRequest, task: Task, report: Report
+    ) -> Conversation:
+        self.dialled.append(request.to)
+        self.tasks.append(task)
+        hung_up = self._hung_up[call_id] = asyncio.Event()
+        if self.failure is not None:
+            raise self.failure
+        report("status", {"status": "ringing"})
+        report("status", {"status": "in-progress"})
+        report("transcript.final", {"role": "user", "content": "Hello?"})
+        if self.lasting:
+            await hung_up.wait()
+        del self._hung_up[call_id]
+        return Conversation(
+            ended_reason="agent_hangup",
+            started_at=AT,
+            answered_at=AT.replace(second=5),
+            ended_at=AT.replace(second=35),
+            sip_status=200,
+            sip_reason="OK",
+            messages=(
+                Message("assistant", "Hi, this is", "Hi, this is Ava.", True, 0.1, 1.0),
+                Message("user", "Hello?", start_s=1.1, end_s=1.5),
+            ),
+            answered_by="human",
+            latency={"voice_to_voice_ms": {"p50": 400.0, "n": 1}},
+            quality={"inbound": {"loss": 0.0, "mos": None}},
+            recording=self.recording,
+            tool_calls=({"name": "end_call"},),
+            warnings=("late-media",),
+        )
+
+    def hang_up(self, call_id: str) -> bool:
+        hung_up = self._hung_up.get(call_id)
+        if hung_up is not None:
+            hung_up.set()
+        return hung_up is not None
+
+
+@pytest.fixture
+def phone() -> ScriptedPhone:
+    return ScriptedPhone()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(
+        data=DataSettings(dir=tmp_path / "data"), http=HttpSettings(port=0, read_timeout_s=0.5)
+    )
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[CallStore]:
+    store = await CallStore.open(settings.data.database)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def workflow(
+    store: CallStore, phone: ScriptedPhone, settings: Settings
+) -> AsyncIterator[CallWorkflow]:
+    workflow = CallWorkflow(store, phone, settings, parse_playbook(PLAYBOOK))
+    yield workflow
+    await workflow.drain(5)
+
+
+@dataclass
+class Node:
+    """A served API, and a client of it that has a key."""
+
+    client: aiohttp.ClientSession
+    url: str
+    port: int
+    checks: dict[str, str]
+
+
+@pytest.fixture
+async def node(store: CallStore, workflow: CallWorkflow, settings: Settings) -> AsyncIterator[Node]:
+    checks = {"engines": "ok", "trunk": "ok"}
+
+    async def readiness() -> dict[str, str]:
+        return checks
+
+    key = await KeyRing(store.engine).create("test")
+    runner = await start_http(build_http(store, workflow, settings, readiness), settings)
+    port = runner.addresses[0][1]
+    url = f"http://127.0.0.1:{port}"
+    headers = {"Authorization": f"Bearer {key}"}
+    async with aiohttp.ClientSession(url, headers=headers) as client:
+        yield Node(client, url, port, checks)
+    await workflow.drain(5)
+    await runner.cleanup()
