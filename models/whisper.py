@@ -26,9 +26,13 @@ BUNDLED = Path(__file__).parent / "bundled"
 """The recogniser of this project: trained on windows as short as the speech, without prompts."""
 LONGEST_WINDOW_MS = 29_000
 """Whisper's window is 30 s; longer audio is split where it is quietest."""
+BUNDLED_WINDOW_MS = 7_000
+"""The bundled recogniser was trained on short utterances."""
 MAX_TOKENS = 448
 
 _SPLIT_SEARCH_MS = 4_000
+_LETTERS = 5_000
+"""A vocabulary smaller than this spells; its tokens repeat in any sound sentence."""
 _RETRY_BEAM = 5
 _PAD_MS = 1500.0  # futo-org/whisper-acft#6: 64 encoder positions of 20 ms, and some
 
@@ -81,6 +85,7 @@ class WhisperTranscriber:
             "language": language,
             "beam_size": beam_size,
             "pad_ms": pad_ms,
+            "window_ms": BUNDLED_WINDOW_MS if bundled else LONGEST_WINDOW_MS,
             "device": device,
             "compute_type": compute_type,
         }
@@ -106,7 +111,13 @@ class WhisperTranscriber:
 
 
 def load(
-    path: str, language: str, beam_size: int, pad_ms: float, device: str, compute_type: str
+    path: str,
+    language: str,
+    beam_size: int,
+    pad_ms: float,
+    window_ms: int,
+    device: str,
+    compute_type: str,
 ) -> "WhisperEngine":
     """Load a CTranslate2 Whisper directory, in the child process."""
     for name in ("model.bin", "tokenizer.json"):
@@ -120,7 +131,7 @@ def load(
         model = WhisperModel(
             path, device=device, compute_type=compute_type, cpu_threads=1, num_workers=1
         )
-        return WhisperEngine(model, language, beam_size, pad_ms)
+        return WhisperEngine(model, language, beam_size, pad_ms, window_ms)
     except Exception as error:
         raise EngineCorrupt(f"{path} is not a Whisper model for CTranslate2: {error}") from error
 
@@ -128,16 +139,20 @@ def load(
 class WhisperEngine:
     """The child's side: one model, one request at a time."""
 
-    def __init__(self, model: Any, language: str, beam_size: int, pad_ms: float) -> None:
+    def __init__(
+        self, model: Any, language: str, beam_size: int, pad_ms: float, window_ms: int
+    ) -> None:
         from faster_whisper.tokenizer import Tokenizer
 
         self._model = model
         self._beam_size = beam_size
         self._pad_ms = pad_ms
+        self._window_ms = window_ms
         self._tokenizer = Tokenizer(
             model.hf_tokenizer, model.model.is_multilingual, task="transcribe", language=language
         )
         self._vocabulary = model.hf_tokenizer.get_vocab_size()
+        self._longest_repeat = 24 if self._vocabulary < _LETTERS else 3
         self._counts_no_speech = self._tokenizer.no_speech is not None
         self._attempt(np.zeros(features.SAMPLE_RATE_HZ, np.float32), (), 1, False)  # warm up
 
@@ -145,7 +160,7 @@ class WhisperEngine:
         """Recognise int16 mono audio of any length at 8 or 16 kHz."""
         begun_s = time.perf_counter()
         audio_ms = 1000 * len(pcm) / rate_hz
-        parts = [part for part in _split(pcm, rate_hz) if not guards.is_silent(part)]
+        parts = [part for part in _split(pcm, rate_hz, self._window_ms) if not guards.is_silent(part)]
         attempts = [self._recognise(part, rate_hz, hints) for part in parts]
         said = [attempt for attempt in attempts if attempt.text]
         engine_ms = 1000 * (time.perf_counter() - begun_s)
@@ -183,7 +198,7 @@ class WhisperEngine:
             [prompt],
             beam_size=beam_size,
             max_length=min(MAX_TOKENS, len(prompt) + cap),
-            no_repeat_ngram_size=3 if forbid_repeats else 0,
+            no_repeat_ngram_size=self._longest_repeat if forbid_repeats else 0,
             return_scores=True,
             return_no_speech_prob=self._counts_no_speech,
         )[0]
@@ -219,9 +234,9 @@ def _at_16k(pcm: Pcm, rate_hz: int) -> Float32:
     raise ValueError(f"audio at {rate_hz} Hz; 8000 or 16000 wanted")
 
 
-def _split(pcm: Pcm, rate_hz: int) -> list[Pcm]:
-    """Cut audio into windows of at most 29 s, each at the quietest 100 ms of its last 4 s."""
-    longest = LONGEST_WINDOW_MS * rate_hz // 1000
+def _split(pcm: Pcm, rate_hz: int, window_ms: int) -> list[Pcm]:
+    """Cut audio into windows of at most `window_ms`, at the quietest 100 ms of its last 4 s."""
+    longest = window_ms * rate_hz // 1000
     step = rate_hz // 10
     parts = []
     while len(pcm) > longest:

@@ -103,7 +103,7 @@ class TurnSettings:
     """Voiced windows in a row that make an onset while we speak."""
     offset_s: float = 0.09
     """Silence after which the recogniser starts."""
-    barge_in_s: float = 0.6
+    barge_in_s: float = 0.8
     """Their speech into ours that is no listening sound whatever its words."""
     greeting_s: float = 1.2
     """After our first words begin, a "hello" neither pauses nor stops them; see `in_greeting_s`."""

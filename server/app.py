@@ -1,6 +1,7 @@
 """The composition root: the only module that knows every folder."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -79,6 +80,8 @@ class Application:
         host, port = self._http.addresses[0][:2]
         self.url = f"http://{host}:{port}"
         self._state = "ok"
+        gc.collect()
+        gc.freeze()
 
     async def stop(self) -> None:
         """Hang up, complete the records, and let everything go."""

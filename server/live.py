@@ -6,16 +6,18 @@ through `MediaStream` and `Session` without passing here.
 
 import asyncio
 import logging
+import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 
 from media import sdp
 from media.clock import Clock
 from media.codecs import Codec
-from media.errors import MediaError, RecordingFailed
+from media.errors import MediaError, RecordingFailed, SdpError
 from media.pacer import Pacer
 from media.quality import Quality
 from media.recorder import StereoRecorder
@@ -92,6 +94,7 @@ class LiveCall:
         self._ending: asyncio.Future[_Ending] = self._loop.create_future()
         self._leg_over = asyncio.Event()
         self._leg = ""
+        self._trunk_responds = False
         self._offer = b""
         self._codecs: tuple[Codec, ...] = ()
         self._session: Session | None = None
@@ -139,7 +142,7 @@ class LiveCall:
             preparation.cancel()
             self._stop_media()
         await self._release_leg()
-        await self._close_recording()
+        recording = await self._close_recording()
         quality = self._quality()
         self._socket.close()
         return Conversation(
@@ -153,7 +156,7 @@ class LiveCall:
             answered_by=answered_by(session.messages),
             latency={stage: percentiles(values) for stage, values in self._latency.items()},
             quality=quality,
-            recording=self._recorder.path if self._recorder else None,
+            recording=recording,
             tool_calls=tuple(self._tool_calls),
             warnings=tuple(self._warnings),
         )
@@ -167,16 +170,20 @@ class LiveCall:
     def on_sip(self, event: sip.Event) -> None:
         """Take what happened on the leg."""
         match event:
+            case sip.Trying():
+                self._trunk_responds = True
             case sip.Ringing():
+                self._trunk_responds = True
                 self._report("status", {"status": "ringing"})
             case sip.Answered(sdp=answer):
                 self._answered(answer)
-            case sip.Failed(status=status, reason_phrase=phrase):
+            case sip.Failed(status=status, reason_phrase=phrase, local=local):
                 self._leg_over.set()
-                self._end(_Ending(ended_reason(status), status, phrase))
+                reason: EndedReason = "dial_failed" if local else ended_reason(status)
+                self._end(_Ending(reason, status, phrase))
             case sip.Ended(by=by, sip_status=status, cause=cause):
                 self._leg_over.set()
-                reason: EndedReason = "user_hangup" if by == "remote" else "dial_failed"
+                reason = "user_hangup" if by == "remote" else "dial_failed"
                 self._end(_Ending(reason, status, cause))
             case sip.DtmfInfo(digit=digit):
                 if self._session is not None:
@@ -191,7 +198,7 @@ class LiveCall:
         self._cancel_timers()
         now = self._loop.time()
         try:
-            negotiated = sdp.accept(self._offer, answer, self._codecs)
+            negotiated = self._negotiated(answer)
         except MediaError as error:
             self._end(_Ending("dial_failed", 488, str(error)))
             return
@@ -214,6 +221,14 @@ class LiveCall:
         self._report("status", {"status": "in-progress"})
         self._after(self._limits.duration_s, self._duration_reached)
         self._after(_MEDIA_CHECK_S, self._check_media)
+
+    def _negotiated(self, answer: bytes) -> sdp.Negotiated:
+        """What the answer makes of our offer. Raises `MediaError`."""
+        negotiated = sdp.accept(self._offer, answer, self._codecs)
+        ours, theirs = self._socket.address[0], negotiated.remote[0]
+        if ip_address(ours).version != ip_address(theirs).version:
+            raise SdpError(f"our leg at {ours} cannot send to {theirs}")
+        return negotiated
 
     # The conversation
 
@@ -267,7 +282,10 @@ class LiveCall:
             self._ending.set_result(ending)
 
     def _ring_timeout(self) -> None:
-        self._end(_Ending("dial_no_answer"))
+        if self._trunk_responds:
+            self._end(_Ending("dial_no_answer"))
+        else:
+            self._end(_Ending("dial_failed", sip_reason="the trunk does not respond"))
 
     def _duration_reached(self) -> None:
         self._end(_Ending("max_duration_reached"))
@@ -312,12 +330,14 @@ class LiveCall:
         except TimeoutError:
             log.warning("the peer has not confirmed the end of the call")
 
-    async def _close_recording(self) -> None:
+    async def _close_recording(self) -> Path | None:
+        """The file, as far as there is one."""
         if self._recorder is None:
-            return
+            return None
         await self._recorder.closed()
-        if self._recorder.failure is not None:
+        if self._recorder.failure is not None or self._recorder.dropped_samples:
             self._warnings.append("recording-incomplete")
+        return self._recorder.path if os.path.isfile(self._recorder.path) else None
 
     def _recording_failed(self, failure: RecordingFailed) -> None:
         """Runs on the writer thread; the call goes on without a recording."""

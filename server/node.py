@@ -7,6 +7,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -160,7 +161,8 @@ class Node:
         if not (request.record and self._settings.call.record):
             return None
         folder = self._settings.data.recordings
-        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # the recorder will tell, and the call goes on without it
+            folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{call_id}.wav"
 
 

@@ -21,7 +21,7 @@ Pcm = npt.NDArray[np.int16]
 @pytest.fixture(scope="session")
 def engine(whisper_dir: Path) -> whisper.WhisperEngine:
     """The child's side, in this process."""
-    return whisper.load(str(whisper_dir), "en", 1, 200.0, "cpu", "int8")
+    return whisper.load(str(whisper_dir), "en", 1, 200.0, whisper.LONGEST_WINDOW_MS, "cpu", "int8")
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_a_window_is_decoded_twice_at_most(
 def test_long_audio_is_split_where_it_is_quiet(speech: Pcm) -> None:
     loud = np.full(8000 * 40, 3000, np.int16)
     loud[8000 * 27 : 8000 * 27 + 800] = 0
-    parts = whisper._split(loud, 8000)
+    parts = whisper._split(loud, 8000, whisper.LONGEST_WINDOW_MS)
     assert [len(part) for part in parts] == [8000 * 27 + 400, 8000 * 13 - 400]
     assert np.array_equal(np.concatenate(parts), loud)
 

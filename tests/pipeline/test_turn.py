@@ -91,7 +91,7 @@ def test_one_loud_window_is_no_onset(floor: Floor) -> None:
 def test_our_speech_pauses_at_an_onset_and_is_dropped_when_they_go_on(floor: Floor) -> None:
     floor.speak()
     assert floor.hear(0.1, 0.9) == [Action.SPEECH_STARTED, Action.PAUSE]
-    assert floor.hear(0.6, 0.9) == [Action.INTERRUPT]
+    assert floor.hear(0.8, 0.9) == [Action.INTERRUPT]
     assert floor.turn.state is State.HEARING
 
 

@@ -1,0 +1,1 @@
+"""Measures on the wire, the simulated callee, and the demo."""
