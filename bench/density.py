@@ -20,7 +20,6 @@ from bench import plotting
 from bench.child import Child
 from bench.density_node import WARM_UP_S
 from bench.engines import utterances
-from bench.errors import NothingMeasured
 from bench.report import Measure, Report
 from media.audio import FRAME_MS, TELEPHONE_HZ, Pcm, frame_samples, silence
 from media.codecs import PCMU
@@ -123,13 +122,16 @@ class Generator(threading.Thread):
         return lost / expected if expected else 1.0
 
 
-async def measure(legs: int, seconds: float, speech: Pcm, log: Path) -> Step:
-    """Carry so many legs for so long."""
+async def measure(legs: int, seconds: float, speech: Pcm, folder: Path) -> Step:
+    """Carry so many legs for so long. folder: for the recordings and the log."""
     count = -(-legs // _LEGS_PER_SOCKET)
     sockets = [_socket() for _ in range(count)]
     peers = ",".join(str(s.getsockname()[1]) for s in sockets)
-    arguments = ("--legs", str(legs), "--peer", peers, "--seconds", str(seconds))
-    node = await Child.start("the media plane", "bench.density_node", *arguments, log=log)
+    options = {"legs": legs, "peer": peers, "seconds": seconds, "folder": folder}
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    node = await Child.start(
+        "the media plane", "bench.density_node", *arguments, log=folder / "node.log"
+    )
     generator: Generator | None = None
     try:
         ports: list[int] = json.loads(await node.line(30.0))["ports"]
@@ -157,37 +159,31 @@ async def run(quick: bool, seed: int, out: Path) -> Report:
     speech = await _conversation(seed)
     steps: list[Step] = []
     with tempfile.TemporaryDirectory(prefix="offhook-bench-") as folder:
+        seconds = 4.0 if quick else 30.0
         for legs in QUICK_STEPS if quick else FULL_STEPS:
-            step = await measure(legs, 4.0 if quick else 30.0, speech, Path(folder) / "node.log")
+            step = await measure(legs, seconds, speech, Path(folder))
+            if not step.held:  # once more: the machine may have had something else to do
+                step = await measure(legs, seconds, speech, Path(folder))
             steps.append(step)
             if not step.held:
                 break
     held = [step for step in steps if step.held]
-    if not held:
-        raise NothingMeasured(f"not even {steps[0].legs} calls were carried: {steps[0]}")
-    best = held[-1]
+    best = held[-1] if held else None
     report = Report(
         "density",
         [
             Measure(
-                "M6 CPU per call, % of a core",
-                "%",
-                [100 * step.cpu_per_call for step in held],
-                "≤ 0.25",
+                "M6 CPU per call", "% of a core", [100 * s.cpu_per_call for s in held], "≤ 0.25"
             ),
+            Measure("   tick lateness p99, per step", "ms", [s.tick_p99_ms for s in steps], "≤ 10"),
             Measure(
-                "   tick lateness p99, per step", "ms", [step.tick_p99_ms for step in held], "≤ 10"
-            ),
-            Measure(
-                "   the generator's own lateness p99",
-                "ms",
-                [step.generator_late_ms for step in held],
+                "   the generator's own lateness p99", "ms", [s.generator_late_ms for s in steps]
             ),
         ],
         counts={
-            "calls carried": best.legs,
-            "calls per core": round(1 / best.cpu_per_call),
-            "loss, %": round(100 * best.loss, 4),
+            "calls carried": best.legs if best else 0,
+            "calls per core": round(1 / best.cpu_per_call) if best else 0,
+            "loss, %": round(100 * max(step.loss for step in steps), 4),
             **{f"   {s.legs} calls, % of a core": round(100 * s.cpu_share, 1) for s in steps},
         },
         notes=(

@@ -1,6 +1,6 @@
 """The media plane of a node alone, with as many legs as told: what one core can carry.
 
-Run as `python -m bench.density_node --legs N --peer PORT,PORT,… --seconds S`. Prints the legs'
+Run as `python -m bench.density_node --legs N --peer PORT,… --folder F`. Prints the legs'
 ports as one line of JSON, then, after warming up and measuring, what it found as another.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import tempfile
 import time
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -130,21 +130,25 @@ class _Plane:
         await asyncio.gather(*(recorder.closed() for recorder in self._recorders))
 
 
-async def _run(legs: int, peers: list[int], seconds: float) -> None:
-    with tempfile.TemporaryDirectory(prefix="offhook-density-") as folder:
-        plane = _Plane(Path(folder))
-        print(json.dumps({"ports": await plane.open(legs, peers)}), flush=True)
-        print(json.dumps(await plane.measure(seconds)), flush=True)
-        await plane.close()
+async def _run(legs: int, peers: list[int], seconds: float, folder: Path) -> None:
+    plane = _Plane(folder)
+    print(json.dumps({"ports": await plane.open(legs, peers)}), flush=True)
+    print(json.dumps(await plane.measure(seconds)), flush=True)
+    await plane.close()
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
-def main(legs: int = 1, peer: str = "30000", seconds: float = 5.0) -> None:
+def main(
+    folder: Annotated[Path, typer.Option(help="For the recordings; the caller's to remove.")],
+    peer: str = "30000",
+    legs: int = 1,
+    seconds: float = 5.0,
+) -> None:
     """Carry the legs, measure, and end."""
-    uvloop.run(_run(legs, [int(port) for port in peer.split(",")], seconds))
+    uvloop.run(_run(legs, [int(port) for port in peer.split(",")], seconds, folder))
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ async def _converse(call: ProbeCall, said: Sequence[Pcm], until: float) -> None:
 
 async def run(quick: bool, seed: int, out: Path) -> Report:
     """Measure with the real engines, then with stubs, and draw both."""
-    seconds, turns = (27.0, 1) if quick else (240.0, len(TURNS))
+    seconds, turns = (24.0, 1) if quick else (240.0, len(TURNS))
     real = await measure(seconds, seed, turns, stub=False)
     stub = await measure(seconds / 2, seed, len(TURNS), stub=True)
     awaited = STUB_ENDPOINT_MS + FRAME_MS
@@ -157,7 +157,8 @@ async def run(quick: bool, seed: int, out: Path) -> Report:
             "measured on the callee's packets; M1: real engines; M2: stub engines, real detector, "
             f"minus {STUB_ENDPOINT_MS:.0f} ms of awaited silence and one packet",
             "M2 counts from the packet that completed the last voiced window, found by replaying "
-            "what was sent through the same detector",
+            "what was sent through the same detector; a negative figure is a packet clock that "
+            "ticked before its 20 ms were over",
         ),
         seed=seed,
     )
@@ -180,7 +181,7 @@ def _draw(report: Report, path: Path) -> None:
     axes.axvline(500, color=plotting.MUTED, linewidth=1, linestyle=(0, (3, 3)))
     axes.set_ylim(0, 1.02)
     axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
-    axes.legend(frameon=False, fontsize=9.5, loc="lower right")
+    axes.legend(frameon=False, fontsize=9.5, loc="center", bbox_to_anchor=(0.42, 0.5))
     plotting.tidy(
         axes,
         title="Latency at the callee's end of the wire",
