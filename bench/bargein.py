@@ -187,7 +187,7 @@ def _report(found: Found, seed: int) -> Report:
         "barge-in",
         [Measure("M3 onset to silence", "ms", found.barge_in, "p95 ≤ 200")],
         counts=counts,
-        notes=("a stop: our speech did not go on within 1 s; aim: at most 1 in 100",),
+        notes=("a stop: our speech did not go on within 2 s; aim: at most 1 in 100",),
         seed=seed,
     )
 

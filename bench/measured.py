@@ -12,8 +12,10 @@ from bench.voiced import Heard, first_voiced_after, speech_on_wire
 REPLY_WITHIN_S = 5.0
 PAUSE_S = 0.22
 """A longer gap is no part of fluent speech: the benches let it play without full stops."""
-STOP_S = 1.0
-"""Speech that has not gone on after this was stopped."""
+STOP_S = 0.6
+"""Silence of ours this long after their onset is the end of what we were saying."""
+ABANDONED_S = 2.0
+"""Speech that goes on within this was only paused."""
 _ONSET_WITHIN_S = 0.8
 
 Effect = Literal["none", "pause", "stop"]
@@ -86,6 +88,6 @@ def effect_of(onset: float, length_s: float, log: Sequence[Heard]) -> Effect:
     voiced = [packet.at for packet in log if packet.voiced and packet.at >= onset - PAUSE_S]
     edges = [*voiced, log[-1].at if log else onset]
     longest = max((b - a for a, b in pairwise(edges) if onset - PAUSE_S <= a <= until), default=0.0)
-    if longest >= STOP_S:
+    if longest >= ABANDONED_S:
         return "stop"
     return "pause" if longest >= PAUSE_S else "none"

@@ -187,8 +187,7 @@ class Session:
 
     def _recognise(self, now: float) -> None:
         self._emit(SpeechEnded(self._turn.speech_ended_at))
-        if self._hearing is not None:
-            self._hearing.cancel()
+        self._cancel_hearing()
         self._hearing = self._loop.create_task(self._hear(self._audio.stretch()))
 
     async def _hear(self, pcm: Pcm) -> None:
@@ -207,6 +206,20 @@ class Session:
             if self._turn.state is State.MAYBE_ENDED:
                 self._prepare_answer(now)
         self._carry_out(self._turn.words(text, now), now)
+
+    def _peek(self, now: float) -> None:
+        self._cancel_hearing()
+        self._hearing = self._loop.create_task(self._weigh(self._audio.stretch()))
+
+    async def _weigh(self, pcm: Pcm) -> None:
+        """Look at words that are still being spoken, only to see whether they want the floor."""
+        try:
+            words = await self._transcribe(pcm)
+        except RuntimeError as error:
+            self._emit(EngineFailed(self._loop.time(), "recogniser", str(error)))
+            return
+        now = self._loop.time()
+        self._carry_out(self._turn.words(words, now), now)
 
     async def _transcribe(self, pcm: Pcm) -> str:
         """Recognise; once more when the engine was lost on the way."""
@@ -417,6 +430,7 @@ class Session:
 
     _ACTIONS = {  # noqa: RUF012
         Action.SPEECH_STARTED: _speech_started,
+        Action.PEEK: _peek,
         Action.RECOGNISE: _recognise,
         Action.DISCARD: _discard,
         Action.DISMISS: _dismiss,

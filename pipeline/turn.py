@@ -23,6 +23,8 @@ class State(Enum):
     """We speak."""
     OVERLAPPED = auto()
     """They speak into our speech, which is paused until it is clear what they want."""
+    WEIGHING = auto()
+    """They speak on into our paused speech; the words so far may show that they want the floor."""
     JUDGING = auto()
     """They fell silent after a short overlap; the words decide."""
 
@@ -47,6 +49,8 @@ class Action(Enum):
     """What the session has to do now."""
 
     SPEECH_STARTED = auto()
+    PEEK = auto()
+    """Transcribe what they have said so far, though they are still speaking."""
     RECOGNISE = auto()
     """Transcribe the turn so far, and prepare an answer to it."""
     DISCARD = auto()
@@ -80,8 +84,12 @@ TABLE: dict[tuple[State, Signal], tuple[State, tuple[Action, ...]]] = {
     (S.SPEAKING, G.ONSET): (S.OVERLAPPED, (A.SPEECH_STARTED, A.PAUSE)),
     (S.SPEAKING, G.REPLY_FINISHED): (S.LISTENING, ()),
     (S.OVERLAPPED, G.OFFSET): (S.JUDGING, (A.RECOGNISE,)),
-    (S.OVERLAPPED, G.DEADLINE): (S.HEARING, (A.INTERRUPT,)),
+    (S.OVERLAPPED, G.DEADLINE): (S.WEIGHING, (A.PEEK,)),
     (S.OVERLAPPED, G.REPLY_FINISHED): (S.HEARING, ()),
+    (S.WEIGHING, G.WORDS): (S.HEARING, (A.INTERRUPT,)),
+    (S.WEIGHING, G.DEADLINE): (S.HEARING, (A.INTERRUPT,)),
+    (S.WEIGHING, G.OFFSET): (S.JUDGING, (A.RECOGNISE,)),
+    (S.WEIGHING, G.REPLY_FINISHED): (S.HEARING, ()),
     (S.JUDGING, G.ONSET): (S.OVERLAPPED, (A.DISCARD,)),
     (S.JUDGING, G.NOISE): (S.SPEAKING, (A.RESUME,)),
     (S.JUDGING, G.BACKCHANNEL): (S.SPEAKING, (A.RESUME,)),
@@ -103,12 +111,12 @@ class TurnSettings:
     """Voiced windows in a row that make an onset while we speak."""
     offset_s: float = 0.09
     """Silence after which the recogniser starts."""
-    barge_in_s: float = 0.8
+    peek_s: float = 0.5
+    """Their speech into ours after which its first words are looked at."""
+    barge_in_s: float = 1.3
     """Their speech into ours that is no listening sound whatever its words."""
     greeting_s: float = 1.2
-    """After our first words begin, a "hello" neither pauses nor stops them; see `in_greeting_s`."""
-    in_greeting_s: float = 1.2
-    """Takes the place of `barge_in_s` for speech that begins in the greeting."""
+    """After our first words begin, a "hello" neither pauses nor stops them."""
     tail_s: float = 0.4
     """An onset this close to the end of our speech is an answer, not an interruption."""
     patience_factor: float = 1.0
@@ -177,7 +185,7 @@ class Turn:
             signal = Signal.BACKCHANNEL
         else:
             signal = Signal.WORDS
-        if signal is Signal.BACKCHANNEL and self.state is not State.JUDGING:
+        if signal is Signal.BACKCHANNEL and self.state not in (State.JUDGING, State.WEIGHING):
             signal = Signal.NOISE if self._began_inside_ours else Signal.WORDS
         actions = self._step(signal, now)
         if self.state is State.MAYBE_ENDED:
@@ -222,10 +230,9 @@ class Turn:
     def _deadline_of(self, state: State, now: float) -> float | None:
         settings = self._settings
         if state is State.OVERLAPPED:
-            greeting = self._in_greeting(self.speech_started_at)
-            return self.speech_started_at + (
-                settings.in_greeting_s if greeting else settings.barge_in_s
-            )
+            return self.speech_started_at + settings.peek_s
+        if state is State.WEIGHING:
+            return self.speech_started_at + settings.barge_in_s
         if state is State.MAYBE_ENDED:
             return self.speech_ended_at + settings.watchdog_s
         if state is State.LISTENING:

@@ -71,7 +71,7 @@ def test_a_short_silence_is_a_pause() -> None:
 
 
 def test_a_long_silence_is_a_stop() -> None:
-    assert effect_of(3.0, 0.3, log_of((3.1, True), (4.4, False), (8.0, True))) == "stop"
+    assert effect_of(3.0, 0.3, log_of((3.1, True), (5.4, False), (9.0, True))) == "stop"
 
 
 def test_speech_that_never_comes_back_is_a_stop() -> None:

@@ -88,11 +88,30 @@ def test_one_loud_window_is_no_onset(floor: Floor) -> None:
     assert floor.hear(0.3, 0.1) == []
 
 
-def test_our_speech_pauses_at_an_onset_and_is_dropped_when_they_go_on(floor: Floor) -> None:
+def test_our_speech_pauses_at_an_onset_and_is_dropped_when_their_words_want_the_floor(
+    floor: Floor,
+) -> None:
     floor.speak()
     assert floor.hear(0.1, 0.9) == [Action.SPEECH_STARTED, Action.PAUSE]
-    assert floor.hear(0.8, 0.9) == [Action.INTERRUPT]
+    assert floor.hear(0.5, 0.9) == [Action.PEEK]
+    assert floor.words("wait a") == [Action.INTERRUPT]
     assert floor.turn.state is State.HEARING
+
+
+def test_speech_that_goes_on_and_on_interrupts_whatever_its_words(floor: Floor) -> None:
+    floor.speak()
+    floor.hear(0.6, 0.9)
+    assert floor.words("okay") == []
+    assert floor.hear(1.0, 0.9) == [Action.INTERRUPT]
+
+
+def test_a_long_drawn_listening_sound_only_pauses_us(floor: Floor) -> None:
+    floor.speak()
+    floor.hear(0.6, 0.9)
+    floor.words("mm")
+    floor.hear(0.4, 0.9)
+    floor.hear(0.13, 0.1)
+    assert floor.words("mm hm") == [Action.RESUME]
 
 
 @pytest.mark.parametrize("text", ["", "uh huh"])
