@@ -39,6 +39,15 @@ def is_backchannel(text: str, *, greeting: bool = False) -> bool:
     return all(word in _BACKCHANNELS for word in words)
 
 
+def may_become_backchannel(text: str, *, greeting: bool = False) -> bool:
+    """Whether words that are still being spoken begin like a listening sound.
+
+    Only the first word counts: a recogniser guesses at the end of audio that is cut off.
+    """
+    first = text.lower().split()[:1]
+    return not first or first[0] in (_GREETINGS | _BACKCHANNELS if greeting else _BACKCHANNELS)
+
+
 def patience_s(text: str) -> float:
     """Seconds of silence after which a turn with these words is taken to be over.
 

@@ -219,7 +219,7 @@ class Session:
             self._emit(EngineFailed(self._loop.time(), "recogniser", str(error)))
             return
         now = self._loop.time()
-        self._carry_out(self._turn.words(words, now), now)
+        self._carry_out(self._turn.first_words(words, now), now)
 
     async def _transcribe(self, pcm: Pcm) -> str:
         """Recognise; once more when the engine was lost on the way."""

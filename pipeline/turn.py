@@ -7,7 +7,7 @@ actions that a step returns. All times are monotonic seconds passed in.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from pipeline.cues import is_backchannel, patience_s
+from pipeline.cues import is_backchannel, may_become_backchannel, patience_s
 
 
 class State(Enum):
@@ -185,7 +185,7 @@ class Turn:
             signal = Signal.BACKCHANNEL
         else:
             signal = Signal.WORDS
-        if signal is Signal.BACKCHANNEL and self.state not in (State.JUDGING, State.WEIGHING):
+        if signal is Signal.BACKCHANNEL and self.state is not State.JUDGING:
             signal = Signal.NOISE if self._began_inside_ours else Signal.WORDS
         actions = self._step(signal, now)
         if self.state is State.MAYBE_ENDED:
@@ -193,6 +193,13 @@ class Turn:
             if self.deadline <= now:
                 actions += self.handle_timer(now)
         return actions
+
+    def first_words(self, text: str, now: float) -> tuple[Action, ...]:
+        """Take what the recogniser made of speech that is still going on."""
+        greeting = self._in_greeting(self.speech_started_at)
+        if self.state is not State.WEIGHING or may_become_backchannel(text, greeting=greeting):
+            return ()
+        return self._step(Signal.WORDS, now)
 
     def reply_started(self, now: float) -> tuple[Action, ...]:
         """Our speech begins to play."""

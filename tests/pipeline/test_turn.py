@@ -94,21 +94,21 @@ def test_our_speech_pauses_at_an_onset_and_is_dropped_when_their_words_want_the_
     floor.speak()
     assert floor.hear(0.1, 0.9) == [Action.SPEECH_STARTED, Action.PAUSE]
     assert floor.hear(0.5, 0.9) == [Action.PEEK]
-    assert floor.words("wait a") == [Action.INTERRUPT]
+    assert floor.turn.first_words("wait a m", floor.now) == (Action.INTERRUPT,)
     assert floor.turn.state is State.HEARING
 
 
 def test_speech_that_goes_on_and_on_interrupts_whatever_its_words(floor: Floor) -> None:
     floor.speak()
     floor.hear(0.6, 0.9)
-    assert floor.words("okay") == []
+    assert floor.turn.first_words("okay i ca", floor.now) == ()
     assert floor.hear(1.0, 0.9) == [Action.INTERRUPT]
 
 
 def test_a_long_drawn_listening_sound_only_pauses_us(floor: Floor) -> None:
     floor.speak()
     floor.hear(0.6, 0.9)
-    floor.words("mm")
+    assert floor.turn.first_words("mm hm heath e", floor.now) == ()
     floor.hear(0.4, 0.9)
     floor.hear(0.13, 0.1)
     assert floor.words("mm hm") == [Action.RESUME]
