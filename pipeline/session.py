@@ -30,6 +30,7 @@ from pipeline.ports import (
     Voice,
     VoiceDetector,
 )
+from pipeline.speaker import Said, Speaker
 from pipeline.speech import Utterance
 from pipeline.turn import Action, State, Turn, TurnSettings
 
@@ -55,10 +56,24 @@ class SessionSettings:
     """Speech after which a pause fixes the words so far, to bound the recogniser's work."""
     quiet_after_nothing_s: float = 2.0
     """Silence until the brain is asked again when it chose to say nothing."""
+    last_words_s: float = 1.0
+    """Time given to the recogniser for what was said just before the leg ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """The turn that our next reply answers, for its latency."""
+
+    voiced_until: float
+    ended_at: float
+    recognised_in_s: float
 
 
 class Session:
-    """One conversation. Stands after the media stream's decoder, before its pacer."""
+    """One conversation. Stands after the media stream's decoder, before its pacer.
+
+    What the turn machine asks for (`Action`) is done by the method of the same name.
+    """
 
     def __init__(
         self,
@@ -71,7 +86,7 @@ class Session:
     ) -> None:
         """Must be made on the running event loop that feeds it."""
         self.messages: list[Message] = []
-        self._engines, self._brain, self._playout = engines, brain, playout
+        self._transcriber, self._brain, self._playout = engines.transcriber, brain, playout
         self._emit = on_event
         self._settings = settings or SessionSettings()
         self._loop = asyncio.get_running_loop()
@@ -80,37 +95,40 @@ class Session:
         self._window_s = engines.detector.window_ms / 1000
         self._audio = TurnAudio(self._settings.pre_roll_s, self._settings.rate_hz)
         self._fixed_words: list[str] = []
+        """Words of this turn before its last long pause; their audio is gone."""
         self._words = ""
-        self._hearing: asyncio.Task[None] | None = None
+        """Words recognised since, as of the last silence."""
+        self._recognition: asyncio.Task[None] | None = None
         self._recognised_in_s = 0.0
-        self._draft: Utterance | None = None
-        """An answer that is prepared and not yet wanted."""
-        self._reply: Utterance | None = None
-        """What we say now, or are about to say."""
+        self._speaker = Speaker(
+            engines.voice,
+            playout,
+            self._settings.rate_hz,
+            on_started=self._reply_started,
+            on_finished=self._reply_finished,
+            on_failed=lambda error: self._fail("brain or voice", error),
+        )
+        self._answering: _Heard | None = None
         self._answered_at: float | None = None
-        self._turn_ended_at: float | None = None
         self._paused_at = 0.0
         self._stopped = False
-        self._turn_timer: asyncio.TimerHandle | None = None
-        self._playout_timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     # The leg
 
     async def prepare(self) -> None:
-        """Get ready while the phone rings: warm the brain, synthesise the opening."""
+        """Get ready while the phone rings: synthesise the opening, warm the brain."""
+        if opening := self._brain.opening():
+            self._speaker.prepare(_say(opening))
+            if self._answered_at is not None:
+                self._speaker.release()
         await self._brain.prepare()
-        opening = self._brain.opening()
-        if not opening or self._stopped:
-            return
-        self._draft = self._utter(_say(opening))
-        if self._answered_at is not None:
-            self._release_draft()
 
     def answered(self, now: float) -> None:
         """The call is up: the opening goes out at once."""
         self._answered_at = now
-        if self._draft is not None:
-            self._release_draft()
+        if self._speaker.draft is not None:
+            self._speaker.release()
         else:
             self._carry_out(self._turn.reply_finished(now), now)
 
@@ -128,171 +146,175 @@ class Session:
         self._emit(DigitHeard(now, digit))
 
     def say(self, text: str) -> None:
-        """Speak now, whoever holds the floor; drops what was being said or prepared."""
-        self._drop_draft()
-        self._drop_reply(self._loop.time())
-        self._draft = self._utter(_say(text))
-        self._release_draft()
+        """Speak now, whoever holds the floor; what was being said or prepared is dropped."""
+        self._fall_silent()
+        self._speaker.prepare(_say(text))
+        self._speaker.release()
+
+    async def finish(self, now: float) -> None:
+        """The leg is over: what was said last is still recognised and recorded."""
+        if not self._stopped and self._turn.state not in (State.LISTENING, State.SPEAKING):
+            self._cancel_recognition()
+            try:
+                async with asyncio.timeout(self._settings.last_words_s):
+                    self._words = await self._transcribe(self._audio.stretch())
+            except (TimeoutError, RuntimeError):
+                pass  # the words before them stand; the call is over either way
+        self.stop(now)
 
     def stop(self, now: float) -> None:
-        """The leg is over: the record gets what was heard, and all work ends."""
+        """End all work at once; the record gets what was heard so far."""
         if self._stopped:
             return
-        self._drop_draft()
-        self._drop_reply(now)
+        self._fall_silent()
         if self._words_so_far():
             self._record_turn(now)
         self._stopped = True
-        for timer in (self._turn_timer, self._playout_timer):
-            if timer is not None:
-                timer.cancel()
-        if self._hearing is not None:
-            self._hearing.cancel()
+        self._cancel_timer()
+        self._cancel_recognition()
         self._detector.close()
         self._brain.close()
 
-    # Hearing
+    # Turns
 
     def _window(self, probability: float, now: float) -> None:
-        if self._stopped:
-            return
-        pending_s = self._playout.pending_samples / self._settings.rate_hz
-        self._carry_out(self._turn.window(probability, now, self._window_s, pending_s), now)
+        if not self._stopped:
+            pending_s = self._speaker.pending_s
+            actions = self._turn.window(probability, now, self._window_s, pending_s)
+            if actions or self._turn.deadline is None:
+                self._carry_out(actions, now)
 
     def _carry_out(self, actions: Sequence[Action], now: float) -> None:
         for action in actions:
             self._ACTIONS[action](self, now)
-        self._arm_turn_timer()
+        self._arm_timer()
 
-    def _arm_turn_timer(self) -> None:
+    def _arm_timer(self) -> None:
+        self._cancel_timer()
         deadline = self._turn.deadline
-        if self._turn_timer is not None:
-            self._turn_timer.cancel()
-            self._turn_timer = None
         if deadline is not None and self._answered_at is not None and not self._stopped:
-            self._turn_timer = self._loop.call_at(deadline, self._deadline_passed)
+            self._timer = self._loop.call_at(deadline, self._deadline_passed)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _deadline_passed(self) -> None:
         now = max(self._loop.time(), self._turn.deadline or 0.0)
         self._carry_out(self._turn.handle_timer(now), now)
 
+    # Hearing
+
     def _speech_started(self, now: float) -> None:
         self._fixed_words.clear()
         self._words = ""
         self._audio.trim()
-        if self._reply is not None and self._reply.started_at is None:
-            self._reply.hold()
-            self._draft, self._reply = self._reply, None
+        self._speaker.hold()
         self._emit(SpeechStarted(self._turn.speech_started_at))
+
+    def _peek(self, now: float) -> None:
+        """Look at words that are still being spoken, only to see whether they want the floor."""
+        self._recognise_stretch(self._weigh)
+
+    def _weigh(self, words: str, now: float) -> None:
+        self._carry_out(self._turn.first_words(words, now), now)
 
     def _recognise(self, now: float) -> None:
         self._emit(SpeechEnded(self._turn.speech_ended_at))
-        self._cancel_hearing()
-        self._hearing = self._loop.create_task(self._hear(self._audio.stretch()))
+        self._recognise_stretch(self._take_words)
 
-    async def _hear(self, pcm: Pcm) -> None:
-        began = self._loop.time()
-        try:
-            words = await self._transcribe(pcm)
-        except RuntimeError as error:
-            self._emit(EngineFailed(self._loop.time(), "recogniser", str(error)))
-            return
-        now = self._loop.time()
-        self._recognised_in_s = now - began
+    def _take_words(self, words: str, now: float) -> None:
         self._words = words
         text = self._words_so_far()
         if text:
             self._emit(Partial(now, text))
             if self._turn.state is State.MAYBE_ENDED:
-                self._prepare_answer(now)
+                self._prepare_answer()
         self._carry_out(self._turn.words(text, now), now)
 
-    def _peek(self, now: float) -> None:
-        self._cancel_hearing()
-        self._hearing = self._loop.create_task(self._weigh(self._audio.stretch()))
+    def _recognise_stretch(self, take: Callable[[str, float], None]) -> None:
+        self._cancel_recognition()
+        self._recognition = self._loop.create_task(self._run_recognition(take))
 
-    async def _weigh(self, pcm: Pcm) -> None:
-        """Look at words that are still being spoken, only to see whether they want the floor."""
+    async def _run_recognition(self, take: Callable[[str, float], None]) -> None:
+        began = self._loop.time()
         try:
-            words = await self._transcribe(pcm)
-        except RuntimeError as error:
-            self._emit(EngineFailed(self._loop.time(), "recogniser", str(error)))
+            words = await self._transcribe(self._audio.stretch())
+        except Exception as error:  # whatever it is, the call must not wait for ever
+            self._fail("recogniser", error)
             return
         now = self._loop.time()
-        self._carry_out(self._turn.first_words(words, now), now)
+        self._recognised_in_s = now - began
+        self._recognition = None
+        take(words, now)
 
     async def _transcribe(self, pcm: Pcm) -> str:
         """Recognise; once more when the engine was lost on the way."""
-        transcriber, rate_hz = self._engines.transcriber, self._settings.rate_hz
-        hints = self._brain.hints()
+        rate_hz, hints = self._settings.rate_hz, self._brain.hints()
         try:
-            transcript = await transcriber.transcribe(pcm, rate_hz, hints)
+            transcript = await self._transcriber.transcribe(pcm, rate_hz, hints)
         except RuntimeError:
-            transcript = await transcriber.transcribe(pcm, rate_hz, hints)
+            transcript = await self._transcriber.transcribe(pcm, rate_hz, hints)
         return transcript.text.strip()
+
+    def _cancel_recognition(self) -> None:
+        if self._recognition is not None:
+            self._recognition.cancel()
+            self._recognition = None
 
     def _words_so_far(self) -> str:
         return " ".join((*self._fixed_words, self._words)).strip()
 
     def _discard(self, now: float) -> None:
         """They went on speaking: the prepared answer is void, the words may be kept."""
-        self._cancel_hearing()
-        self._drop_draft()
+        self._cancel_recognition()
+        self._speaker.drop_draft()
         if self._words and self._audio.length_s >= self._settings.segment_s:
             self._fixed_words.append(self._words)
             self._audio.trim()
         self._words = ""
 
+    # Answering
+
+    def _prepare_answer(self) -> None:
+        self._speaker.prepare(self._brain.reply((*self.messages, self._heard_message())))
+
     def _dismiss(self, now: float) -> None:
         """A noise or a listening sound: an answer that was due is still due."""
         self._words = ""
-        if not self._answer_is_due():
-            self._drop_draft()
-            return
-        if self._draft is None:
-            self._draft = self._utter(self._brain.reply(tuple(self.messages)))
-        self._release_draft()
-
-    def _answer_is_due(self) -> bool:
-        return self._reply is None and bool(self.messages) and self.messages[-1].role == "user"
-
-    def _cancel_hearing(self) -> None:
-        if self._hearing is not None:
-            self._hearing.cancel()
-            self._hearing = None
-
-    # Answering
-
-    def _prepare_answer(self, now: float) -> None:
-        self._drop_draft()
-        self._draft = self._utter(self._brain.reply((*self.messages, self._heard_message())))
-
-    def _utter(self, pieces: AsyncIterator[Say | Act]) -> Utterance:
-        return Utterance(
-            pieces,
-            self._engines.voice,
-            self._playout,
-            self._settings.rate_hz,
-            self._reply_started,
-            self._reply_complete,
-        )
+        due = bool(self.messages) and self.messages[-1].role == "user"
+        if self._speaker.reply is None and due:
+            self._answer()
+        else:
+            self._speaker.drop_draft()
 
     def _commit(self, now: float) -> None:
         """Their turn is over: it stands in the record, and the prepared answer goes out."""
-        if not self._words_so_far():
-            self._drop_draft()
-            return
-        if self._reply is not None:
-            self._finish_reply(now)
+        self._record_said(self._speaker.fall_silent(), now)
         self._record_turn(now)
-        if self._draft is None:
-            self._draft = self._utter(self._brain.reply(tuple(self.messages)))
-        self._release_draft()
+        self._answer()
+
+    def _prompt(self, now: float) -> None:
+        """A long silence counts as an empty turn."""
+        if self._speaker.reply is not None:
+            return
+        silence = self._since_answer(now)
+        self.messages.append(Message("user", "", start_s=silence, end_s=silence))
+        self._answering = None
+        self._speaker.drop_draft()
+        self._answer()
+
+    def _answer(self) -> None:
+        """Say what was prepared, or else what the brain makes of the record."""
+        if self._speaker.draft is None:
+            self._speaker.prepare(self._brain.reply(tuple(self.messages)))
+        self._speaker.release()
 
     def _record_turn(self, now: float) -> None:
         message = self._heard_message()
         self.messages.append(message)
-        self._turn_ended_at = now
+        self._answering = _Heard(self._turn.speech_ended_at, now, self._recognised_in_s)
         self._fixed_words.clear()
         self._words = ""
         self._detector.reset()
@@ -306,26 +328,6 @@ class Session:
             end_s=self._since_answer(self._turn.speech_ended_at),
         )
 
-    def _prompt(self, now: float) -> None:
-        """A long silence counts as an empty turn."""
-        if self._reply is not None:
-            return
-        silence = self._since_answer(now)
-        self.messages.append(Message("user", "", start_s=silence, end_s=silence))
-        self._drop_draft()
-        self._draft = self._utter(self._brain.reply(tuple(self.messages)))
-        self._release_draft()
-
-    def _release_draft(self) -> None:
-        assert self._draft is not None
-        self._reply, self._draft = self._draft, None
-        self._reply.release()
-
-    def _drop_draft(self) -> None:
-        if self._draft is not None:
-            self._draft.cancel()
-            self._draft = None
-
     # Speaking
 
     def _reply_started(self, reply: Utterance) -> None:
@@ -334,80 +336,45 @@ class Session:
         self._carry_out(self._turn.reply_started(now), now)
 
     def _latency_of(self, reply: Utterance, now: float) -> ReplyLatency:
-        ended_at, self._turn_ended_at = self._turn_ended_at, None
-        if ended_at is None or reply.first_piece_at is None or reply.first_audio_at is None:
+        heard, self._answering = self._answering, None
+        if heard is None or reply.first_piece_at is None or reply.first_audio_at is None:
             return ReplyLatency()
-        voiced_until = self._turn.speech_ended_at
         return ReplyLatency(
-            voice_to_voice_ms=_ms(now - voiced_until),
-            endpoint_ms=_ms(ended_at - voiced_until),
-            stt_ms=_ms(self._recognised_in_s),
+            voice_to_voice_ms=_ms(now - heard.voiced_until),
+            endpoint_ms=_ms(heard.ended_at - heard.voiced_until),
+            stt_ms=_ms(heard.recognised_in_s),
             llm_first_token_ms=_ms(reply.first_piece_at - reply.prepared_at),
             tts_first_audio_ms=_ms(reply.first_audio_at - reply.first_piece_at),
         )
 
-    def _reply_complete(self, reply: Utterance) -> None:
-        if reply.error is not None:
-            self._emit(EngineFailed(self._loop.time(), "brain or voice", str(reply.error)))
-        else:
-            self._await_playout()
-
-    def _await_playout(self) -> None:
-        if self._reply is None or self._stopped:
-            return
-        pending_s = self._playout.pending_samples / self._settings.rate_hz
-        if pending_s > 0:
-            self._playout_timer = self._loop.call_later(pending_s, self._await_playout)
-            return
+    def _reply_finished(self, said: Said) -> None:
         now = self._loop.time()
-        said_something = self._reply.started_at is not None
-        acts = self._finish_reply(now)
-        quiet_s = None if said_something else self._settings.quiet_after_nothing_s
+        quiet_s = None
+        if said.utterance.started_at is None:
+            quiet_s = self._settings.quiet_after_nothing_s
+        else:
+            self._record_said(said, now)
         self._carry_out(self._turn.reply_finished(now, quiet_s), now)
-        for act in acts:
+        for act in said.utterance.acts:
             self._emit(ToolRequested(now, act.name, act.arguments))
 
-    def _finish_reply(self, now: float) -> Sequence[Act]:
-        """Record the whole of the reply as heard; returns what is to be done after it."""
-        reply, self._reply = self._reply, None
-        self._cancel_playout_timer()
-        assert reply is not None
-        if reply.started_at is not None:
-            self._record_reply(reply, reply.text.strip(), now, interrupted=False)
-        return reply.acts
+    def _fall_silent(self) -> None:
+        self._speaker.drop_draft()
+        self._record_said(self._speaker.fall_silent(), self._loop.time())
 
-    def _drop_reply(self, now: float) -> None:
-        """Fall silent at once; what was heard of the reply is recorded."""
-        reply, self._reply = self._reply, None
-        self._cancel_playout_timer()
-        if reply is None:
+    def _record_said(self, said: Said | None, now: float) -> None:
+        if said is None:
             return
-        heard = reply.heard
-        reply.cancel()
-        cut_off = self._playout.flush() > 0 or not reply.complete
-        self._playout.resume()
-        if reply.started_at is not None:
-            whole = reply.text.strip()
-            self._record_reply(reply, heard if cut_off else whole, now, interrupted=cut_off)
-
-    def _cancel_playout_timer(self) -> None:
-        if self._playout_timer is not None:
-            self._playout_timer.cancel()
-            self._playout_timer = None
-
-    def _record_reply(self, reply: Utterance, heard: str, now: float, *, interrupted: bool) -> None:
         message = Message(
             "assistant",
-            heard,
-            intended=reply.text.strip(),
-            interrupted=interrupted,
-            start_s=self._since_answer(reply.started_at or now),
+            said.heard,
+            intended=said.utterance.text.strip(),
+            interrupted=said.cut_off,
+            start_s=self._since_answer(said.utterance.started_at or now),
             end_s=self._since_answer(now),
         )
         self.messages.append(message)
         self._emit(Spoken(now, message))
-
-    # Barge-in
 
     def _pause(self, now: float) -> None:
         self._paused_at = now
@@ -420,10 +387,13 @@ class Session:
     def _interrupt(self, now: float) -> None:
         began = self._turn.speech_started_at
         silent_at = self._paused_at if self._paused_at >= began else now
-        self._drop_reply(now)
+        self._fall_silent()
         self._emit(Interrupted(now, _ms(silent_at - began)))
         if self._words_so_far():
-            self._prepare_answer(now)
+            self._prepare_answer()
+
+    def _fail(self, engine: str, error: Exception) -> None:
+        self._emit(EngineFailed(self._loop.time(), engine, f"{type(error).__name__}: {error}"))
 
     def _since_answer(self, at: float) -> float:
         return 0.0 if self._answered_at is None else round(max(0.0, at - self._answered_at), 3)

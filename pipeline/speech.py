@@ -45,9 +45,9 @@ class Utterance:
         playout: Playout,
         rate_hz: int,
         on_started: Callable[["Utterance"], None],
-        on_complete: Callable[["Utterance"], None],
+        on_synthesised: Callable[["Utterance"], None],
     ) -> None:
-        """Call-backs: the first audio was pushed; all of it was pushed, or `error` is set."""
+        """Call-backs, once released: the first audio was pushed; all was, or `error` is set."""
         self.text = ""
         """The words meant to be said, as far as the brain has given them."""
         self.acts: list[Act] = []
@@ -56,11 +56,11 @@ class Utterance:
         self.prepared_at = asyncio.get_running_loop().time()
         self.first_piece_at: float | None = None
         self.first_audio_at: float | None = None
-        self.complete = False
-        """All of it has been synthesised (or the voice failed: see `error`)."""
-        self.error: BaseException | None = None
+        self.synthesised = False
+        """No more audio comes: all of it is made, or brain or voice failed."""
+        self.error: Exception | None = None
         self._voice, self._playout, self._rate_hz = voice, playout, rate_hz
-        self._on_started, self._on_complete = on_started, on_complete
+        self._on_started, self._on_synthesised = on_started, on_synthesised
         self._held: list[tuple[Pcm, list[SpokenWord]]] = []
         self._released = False
         self._marks: list[tuple[int, str]] = []
@@ -79,8 +79,8 @@ class Utterance:
         held, self._held = self._held, []
         for pcm, words in held:
             self._play(pcm, words)
-        if self.complete:
-            self._on_complete(self)
+        if self.synthesised:
+            self._on_synthesised(self)
 
     def hold(self) -> None:
         """Take `release` back; only while nothing has been pushed."""
@@ -94,11 +94,11 @@ class Utterance:
     async def _synthesise(self, pieces: AsyncIterator[Say | Act]) -> None:
         try:
             await self._speak_pieces(pieces)
-        except RuntimeError as error:
+        except Exception as error:  # whatever it is, the call must not wait for ever
             self.error = error
-        self.complete = True
+        self.synthesised = True
         if self._released:
-            self._on_complete(self)
+            self._on_synthesised(self)
 
     async def _speak_pieces(self, pieces: AsyncIterator[Say | Act]) -> None:
         rest = ""
@@ -119,10 +119,13 @@ class Utterance:
             await self._speak(rest.strip())
 
     async def _speak(self, clause: str) -> None:
-        """Synthesise a clause; from its start once more when the engine was lost on the way."""
+        """Synthesise a clause; once more when the engine was lost before its first sound."""
+        chunks = len(self._marks) + len(self._held)
         try:
             await self._voice_clause(clause)
         except RuntimeError:
+            if len(self._marks) + len(self._held) > chunks:
+                raise
             await self._voice_clause(clause)
 
     async def _voice_clause(self, clause: str) -> None:

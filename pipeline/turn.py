@@ -33,13 +33,17 @@ class Signal(Enum):
     """What can happen to a turn."""
 
     ONSET = auto()
+    TAIL_ONSET = auto()
+    """An onset in the last moments of our speech: an answer, not an interruption."""
+    GREETING_ONSET = auto()
+    """An onset across our very first words: likely a "hello"."""
     OFFSET = auto()
     WORDS = auto()
-    """Words were recognised in the stretch before the present silence."""
+    """Words that want the floor were recognised."""
     NOISE = auto()
-    """No words were recognised in it."""
+    """No words were recognised before the present silence."""
     BACKCHANNEL = auto()
-    """Only listening sounds ("uh huh") were recognised in it."""
+    """Only listening sounds ("uh huh") were recognised before the present silence."""
     DEADLINE = auto()
     REPLY_STARTED = auto()
     REPLY_FINISHED = auto()
@@ -72,7 +76,6 @@ S, G, A = State, Signal, Action
 TABLE: dict[tuple[State, Signal], tuple[State, tuple[Action, ...]]] = {
     (S.LISTENING, G.ONSET): (S.HEARING, (A.SPEECH_STARTED,)),
     (S.LISTENING, G.REPLY_STARTED): (S.SPEAKING, ()),
-    (S.LISTENING, G.WORDS): (S.LISTENING, (A.COMMIT,)),
     (S.LISTENING, G.DEADLINE): (S.LISTENING, (A.PROMPT,)),
     (S.HEARING, G.OFFSET): (S.MAYBE_ENDED, (A.RECOGNISE,)),
     (S.HEARING, G.REPLY_STARTED): (S.SPEAKING, ()),
@@ -82,6 +85,8 @@ TABLE: dict[tuple[State, Signal], tuple[State, tuple[Action, ...]]] = {
     (S.MAYBE_ENDED, G.DEADLINE): (S.LISTENING, (A.COMMIT,)),
     (S.MAYBE_ENDED, G.REPLY_STARTED): (S.SPEAKING, (A.DISCARD,)),
     (S.SPEAKING, G.ONSET): (S.OVERLAPPED, (A.SPEECH_STARTED, A.PAUSE)),
+    (S.SPEAKING, G.GREETING_ONSET): (S.OVERLAPPED, (A.SPEECH_STARTED,)),
+    (S.SPEAKING, G.TAIL_ONSET): (S.HEARING, (A.SPEECH_STARTED,)),
     (S.SPEAKING, G.REPLY_FINISHED): (S.LISTENING, ()),
     (S.OVERLAPPED, G.OFFSET): (S.JUDGING, (A.RECOGNISE,)),
     (S.OVERLAPPED, G.DEADLINE): (S.WEIGHING, (A.PEEK,)),
@@ -94,6 +99,7 @@ TABLE: dict[tuple[State, Signal], tuple[State, tuple[Action, ...]]] = {
     (S.JUDGING, G.NOISE): (S.SPEAKING, (A.RESUME,)),
     (S.JUDGING, G.BACKCHANNEL): (S.SPEAKING, (A.RESUME,)),
     (S.JUDGING, G.WORDS): (S.MAYBE_ENDED, (A.INTERRUPT,)),
+    (S.JUDGING, G.DEADLINE): (S.SPEAKING, (A.RESUME,)),
     (S.JUDGING, G.REPLY_FINISHED): (S.MAYBE_ENDED, ()),
 }
 """(state, signal) -> (next state, actions). A pair that is not listed changes nothing."""
@@ -121,8 +127,8 @@ class TurnSettings:
     """An onset this close to the end of our speech is an answer, not an interruption."""
     patience_factor: float = 1.0
     """Multiplies the silence awaited after a sentence."""
-    watchdog_s: float = 3.0
-    """A silent turn ends after this even when no words came."""
+    judging_s: float = 3.0
+    """Silence after an overlap until we speak on although no words came."""
     quiet_s: float = 7.0
     """Silence after our words until the brain is asked again."""
 
@@ -141,7 +147,9 @@ class Turn:
         self._settings = settings
         self._voiced = False
         self._run = 0
+        self._onset_at = 0.0
         self._began_inside_ours = False
+        """Their present speech began while we spoke, and not at the end of what we said."""
         self._first_reply_at: float | None = None
 
     def window(
@@ -160,22 +168,22 @@ class Turn:
                 self._voiced = False
                 return self._step(Signal.OFFSET, now)
             return ()
-        overlapping = self.state is State.SPEAKING
-        needed = settings.overlap_windows if overlapping else settings.onset_windows
+        speaking = self.state is State.SPEAKING
+        needed = settings.overlap_windows if speaking else settings.onset_windows
         if self._run < needed:
             return ()
         self._voiced = True
-        if self.state not in (State.MAYBE_ENDED, State.JUDGING):
-            self.speech_started_at = now - needed * window_s
-            self._began_inside_ours = overlapping and pending_s >= settings.tail_s
+        self._onset_at = now - needed * window_s
         self.speech_ended_at = now
-        if overlapping and not self._began_inside_ours:
-            self.state = State.HEARING
-            return (Action.SPEECH_STARTED,)
-        actions = self._step(Signal.ONSET, now)
-        if self._in_greeting(now):
-            return tuple(action for action in actions if action is not Action.PAUSE)
-        return actions
+        if self.state in (State.MAYBE_ENDED, State.JUDGING):
+            return self._step(Signal.ONSET, now)
+        self.speech_started_at = self._onset_at
+        self._began_inside_ours = speaking and pending_s >= settings.tail_s
+        if speaking and not self._began_inside_ours:
+            return self._step(Signal.TAIL_ONSET, now)
+        if speaking and self._in_greeting(now):
+            return self._step(Signal.GREETING_ONSET, now)
+        return self._step(Signal.ONSET, now)
 
     def words(self, text: str, now: float) -> tuple[Action, ...]:
         """Take what the recogniser made of the stretch before the present silence."""
@@ -235,13 +243,16 @@ class Turn:
         return actions
 
     def _deadline_of(self, state: State, now: float) -> float | None:
+        """When a state that was just entered is to be left; MAYBE_ENDED waits for its words."""
         settings = self._settings
-        if state is State.OVERLAPPED:
-            return self.speech_started_at + settings.peek_s
-        if state is State.WEIGHING:
-            return self.speech_started_at + settings.barge_in_s
-        if state is State.MAYBE_ENDED:
-            return self.speech_ended_at + settings.watchdog_s
-        if state is State.LISTENING:
-            return now + settings.quiet_s
-        return None
+        match state:
+            case State.OVERLAPPED:
+                return self._onset_at + settings.peek_s
+            case State.WEIGHING:
+                return self._onset_at + settings.barge_in_s
+            case State.JUDGING:
+                return now + settings.judging_s
+            case State.LISTENING:
+                return now + settings.quiet_s
+            case _:
+                return None

@@ -74,11 +74,12 @@ class ToneVoice:
     def __init__(self) -> None:
         self.spoken: list[str] = []
         self.fails = 0
+        self.takes_s = 0.005
 
     async def speak(
         self, text: str, rate_hz: int
     ) -> AsyncIterator[tuple[Pcm, Sequence[SpokenWord]]]:
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(self.takes_s)
         if self.fails:
             self.fails -= 1
             raise RuntimeError("the voice is gone")
@@ -96,9 +97,10 @@ class EchoBrain:
     answers: dict[str, list[Say | Act]] = field(default_factory=dict)
     asked: list[list[str]] = field(default_factory=list)
     thinks_s: float = 0.0
+    prepares_s: float = 0.0
 
     async def prepare(self) -> None:
-        pass
+        await asyncio.sleep(self.prepares_s)
 
     def opening(self) -> str:
         return self.first

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from pipeline.events import EngineFailed, ReplyStarted, ToolRequested, TurnEnded
@@ -245,6 +247,63 @@ def test_the_end_of_the_leg_records_what_was_heard_so_far_of_both() -> None:
 
     stage = run(story())
     assert stage.said() == [("assistant", "one two")]
+
+
+def test_words_spoken_just_before_the_leg_ends_are_in_the_record() -> None:
+    async def story() -> Stage:
+        stage = Stage(EchoBrain("is it confirmed"), "yes confirmed")
+        await stage.answer()
+        await stage.silence(1.0)
+        await stage.speak(0.5)
+        await stage.session.finish(asyncio.get_running_loop().time())
+        return stage
+
+    assert run(story()).said()[-1] == ("user", "yes confirmed")
+
+
+def test_a_brain_that_fails_in_any_way_fails_the_conversation() -> None:
+    async def story() -> Stage:
+        brain = EchoBrain("hello there")
+        brain.answers = None  # type: ignore[assignment]
+        stage = Stage(brain, "yes")
+        await stage.answer()
+        await stage.silence(1.0)
+        await stage.speak(0.4)
+        await stage.silence(1.0)
+        return stage
+
+    assert run(story()).of(EngineFailed)
+
+
+def test_an_interruption_between_slow_clauses_is_no_answer_in_our_tail() -> None:
+    async def story() -> Stage:
+        stage = Stage(
+            EchoBrain("hello there. this is the second sentence. and the third"), "stop it"
+        )
+        stage.voice.takes_s = 0.45
+        await stage.answer()
+        await stage.silence(0.8)
+        await stage.speak(0.9)
+        await stage.silence(1.0)
+        return stage
+
+    stage = run(story())
+    assert stage.interruptions == 1
+    assert stage.session.messages[0].interrupted
+
+
+def test_the_callee_may_speak_before_a_slow_brain_is_warm() -> None:
+    async def story() -> Stage:
+        brain = EchoBrain("good morning", prepares_s=3.0)
+        stage = Stage(brain, "hello")
+        preparing = asyncio.ensure_future(stage.session.prepare())
+        await asyncio.sleep(0.05)
+        stage.session.answered(asyncio.get_running_loop().time())
+        await stage.silence(1.0)
+        preparing.cancel()
+        return stage
+
+    assert run(story()).said() == [("assistant", "good morning")]
 
 
 def test_forced_speech_drops_what_was_being_said() -> None:

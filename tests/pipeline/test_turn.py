@@ -70,10 +70,25 @@ def test_words_that_come_late_end_the_turn_at_once(floor: Floor) -> None:
     assert floor.words("yes") == [Action.COMMIT]
 
 
-def test_words_that_come_after_the_watchdog_still_count(floor: Floor) -> None:
+def test_a_turn_waits_for_its_words_however_late_they_come(floor: Floor) -> None:
     floor.hear(0.5, 0.9)
-    assert floor.hear(3.5, 0.1)[-1] is Action.COMMIT
+    assert floor.hear(9.0, 0.1) == [Action.RECOGNISE]
     assert floor.words("yes") == [Action.COMMIT]
+
+
+def test_our_paused_speech_goes_on_when_no_words_come(floor: Floor) -> None:
+    floor.speak()
+    floor.hear(0.3, 0.9)
+    assert floor.hear(3.5, 0.1) == [Action.RECOGNISE, Action.RESUME]
+    assert floor.turn.state is State.SPEAKING
+
+
+def test_two_listening_sounds_with_a_gap_are_no_long_interruption(floor: Floor) -> None:
+    floor.speak()
+    floor.hear(0.35, 0.9)
+    floor.hear(0.13, 0.1)
+    floor.hear(0.3, 0.9)
+    assert Action.INTERRUPT not in floor.actions
 
 
 def test_a_noise_is_no_turn(floor: Floor) -> None:
