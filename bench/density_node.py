@@ -127,7 +127,7 @@ class _Plane:
             stream.stop()
         for socket in self._sockets:
             socket.close()
-        await asyncio.gather(*(recorder.closed() for recorder in self._recorders))
+        await asyncio.gather(*(recorder.aclose() for recorder in self._recorders))
 
 
 async def _run(legs: int, peers: list[int], seconds: float, folder: Path) -> None:

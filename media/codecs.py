@@ -81,7 +81,7 @@ def _alaw_encoding() -> Octets:
 class G711:
     """One companding law; stateless, so one instance serves every leg."""
 
-    __slots__ = ("_decoding", "_encoding", "name", "payload_type", "silence_octet")
+    __slots__ = ("_decoding", "_encoding", "name", "payload_type")
 
     rate_hz: Final = TELEPHONE_HZ
     clock_hz: Final = TELEPHONE_HZ
@@ -91,7 +91,6 @@ class G711:
         self.payload_type = payload_type
         self._decoding = decoding
         self._encoding = encoding
-        self.silence_octet = int(encoding[0])
 
     def __repr__(self) -> str:
         return f"<{self.name}>"

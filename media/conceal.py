@@ -29,7 +29,7 @@ class Concealer:
         self._wave = silence(0)
         self._concealed = 0
 
-    def heard(self, pcm: Pcm) -> Pcm:
+    def joined(self, pcm: Pcm) -> Pcm:
         """Remember decoded audio and return it, its start blended with a concealment before it."""
         if self._concealed:
             pcm = self._blended(pcm)
@@ -37,7 +37,7 @@ class Concealer:
         self._previous, self._recent = self._recent, pcm
         return pcm
 
-    def rest(self) -> None:
+    def forget(self) -> None:
         """Forget what was heard: real silence follows, and is not to be filled with echoes."""
         self._previous = self._recent = silence(0)
         self._concealed = 0

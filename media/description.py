@@ -39,8 +39,6 @@ class MediaDescription:
 class SessionDescription:
     """One description with its media lines in order."""
 
-    origin: str
-    """Value of the `o=` line."""
     address: str | None
     attributes: tuple[Attribute, ...]
     media: tuple[MediaDescription, ...]
@@ -68,7 +66,6 @@ def parse(body: bytes) -> SessionDescription:
     head = lines[: starts[0]] if starts else lines
     address = _address(head)
     return SessionDescription(
-        origin=next((value for kind, value in head if kind == "o"), ""),
         address=address,
         attributes=_attributes(head),
         media=tuple(

@@ -78,43 +78,43 @@ class Inbound:
         self._now = now = max(now, self._now)
         self.arrivals.count(packet.ssrc, packet.rtp_ts, now)
         for item in self.jitter.push(packet, now):
-            self._play(item, now)
+            self._take(item, now)
 
     def tick(self, now: float) -> None:
         """Do what is due by time alone: gaps that timed out, and silence nobody sent."""
         self._now = now = max(now, self._now)
         for item in self.jitter.expire(now):
-            self._play(item, now)
-        due = self._listening.fill(now)
+            self._take(item, now)
+        due = self._listening.silence_due(now)
         if due:
-            self._rest(due, now)
+            self._feed_silence(due, now)
 
-    def _play(self, item: RtpPacket | Gap, now: float) -> None:
+    def _take(self, item: RtpPacket | Gap, now: float) -> None:
         if isinstance(item, Gap):
-            self._conceal(item.frames * self._packet_samples, now)
+            self._feed_stand_in(item.frames * self._packet_samples, now)
         elif (codec := self._codecs.get(item.payload_type)) is not None:
             pcm = codec.decode(item.payload)
             if pcm.size:
-                self._hear(item, pcm, now)
+                self._feed_packet(item, pcm, now)
         elif item.payload_type == self._dtmf_payload_type:
             digit = self._dtmf.push(item, now)
             if digit is not None:
                 self._sink.digit(digit, now)
 
-    def _hear(self, packet: RtpPacket, pcm: Pcm, now: float) -> None:
+    def _feed_packet(self, packet: RtpPacket, pcm: Pcm, now: float) -> None:
         self._packet_samples = pcm.size
-        owed = self._listening.heard(packet.ssrc, packet.rtp_ts, pcm.size, now)
+        owed = self._listening.silence_before(packet.ssrc, packet.rtp_ts, pcm.size, now)
         if owed:
-            self._rest(owed, now)
-        pcm = self._concealer.heard(pcm)
+            self._feed_silence(owed, now)
+        pcm = self._concealer.joined(pcm)
         if self._recorder is not None:
             at = self._placing.place(packet.ssrc, packet.rtp_ts, now)
             self._recorder.write(CALLEE, pcm, at)
             self._record_at = at + pcm.size
         self._sink.feed(pcm, now)
 
-    def _conceal(self, lost_samples: int, now: float) -> None:
-        samples = min(self._listening.lost(lost_samples), LONGEST_GAP_S * self._rate_hz)
+    def _feed_stand_in(self, lost_samples: int, now: float) -> None:
+        samples = min(self._listening.still_lost(lost_samples), LONGEST_GAP_S * self._rate_hz)
         if not samples:
             return
         self.concealed_samples += samples
@@ -124,7 +124,7 @@ class Inbound:
             self._record_at += samples
         self._sink.feed(stand_in, now)
 
-    def _rest(self, samples: int, now: float) -> None:
+    def _feed_silence(self, samples: int, now: float) -> None:
         """Feed the silence of a peer that sends nothing while nobody speaks."""
-        self._concealer.rest()
+        self._concealer.forget()
         self._sink.feed(silence(samples), now)

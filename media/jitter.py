@@ -50,7 +50,6 @@ class JitterBuffer:
         "duplicates",
         "late",
         "lost",
-        "restarts",
     )
 
     def __init__(self, max_wait_ms: float = 60) -> None:
@@ -65,7 +64,6 @@ class JitterBuffer:
         self.lost = 0
         self.late = 0
         self.duplicates = 0
-        self.restarts = 0
 
     def push(self, packet: RtpPacket, now: float) -> Sequence[Item]:
         """Accept one packet and return what is now playable, in order.
@@ -141,8 +139,6 @@ class JitterBuffer:
         released: list[Item] = []
         while self._held:
             released += self._skip()
-        if self._ssrc is not None:
-            self.restarts += 1
         self._ssrc = packet.ssrc
         self._next = (packet.seq + 1) & 0xFFFF
         self._played = 1

@@ -18,7 +18,8 @@ class Outbound:
     """`pacer → codecs → rtp`; stands before the socket.
 
     Sends on every tick, encoded silence where nothing is queued, under one SSRC, sequence and
-    clock. The clock runs on through holds, digits and ticks that never came.
+    clock. The clock runs on through holds, digits and ticks that never came. What is queued is
+    played to nobody while the peer holds us, so that a reply ends.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Outbound:
         self._ticked_at = now
         self._source.advance(passed * self._ticks)
         if not self._sends:
+            self._pacer.pop(self._frame)
             self._marker = True
         elif self._dtmf.active:
             self._send_event(now)

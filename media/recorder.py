@@ -74,21 +74,16 @@ class StereoRecorder:
         self._taken_samples += pcm.size
         self._pieces.append((max(0, at_sample), channel, pcm))
 
-    def close(self, at_sample: int | None = None) -> Future[None]:
-        """End the recording, padded with silence to `at_sample`; done when the file is whole.
-
-        The future never fails: see `failure`. `await recorder.closed()` waits in a coroutine.
-        """
+    def close(self) -> Future[None]:
+        """End the recording; done when the file is whole. Never fails: see `failure`."""
         if self._closing is None:
-            if at_sample is not None:
-                self._pieces.append((at_sample, CALLEE, np.zeros(0, np.int16)))
             self._closing = Future()
             writer().wake()
         return self._closing
 
-    async def closed(self, at_sample: int | None = None) -> None:
+    async def aclose(self) -> None:
         """Close, and return when the file is whole."""
-        await asyncio.wrap_future(self.close(at_sample))
+        await asyncio.wrap_future(self.close())
 
     # On the writer thread
 
@@ -133,8 +128,6 @@ class StereoRecorder:
         first = run[0][0]
         last = max(at + pcm.size for at, _, pcm in run)
         offset = HEADER_OCTETS + first * _FRAME_OCTETS
-        if first == last > self._samples:  # the padding of `close`
-            os.ftruncate(descriptor, offset)
         block = np.zeros((last - first, 2), dtype="<i2")
         held = os.pread(descriptor, block.nbytes, offset) if first < self._samples else b""
         block.reshape(-1)[: len(held) // 2] = np.frombuffer(held[: len(held) // 2 * 2], "<i2")

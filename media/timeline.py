@@ -18,7 +18,7 @@ class ListeningTimeline:
 
     A peer that stops sending while nobody speaks (RFC 3551 §4.1) still owes the listener its
     silence: it is filled in while the line is quiet, or by the timestamp of the next packet,
-    and never twice. Samples are of the codec's audio, `scale` RTP ticks long each.
+    and never twice. Samples are of the codec's audio.
     """
 
     __slots__ = ("_filled", "_frame", "_heard_at", "_next_ts", "_rate_hz", "_ssrc", "_ticks")
@@ -31,19 +31,20 @@ class ListeningTimeline:
         self._ssrc: int | None = None
         self._next_ts = 0
         self._filled = 0
+        """Samples of silence given since audio was last heard, not yet set against lost ones."""
 
     def begin(self, now: float) -> None:
         """Owe the listener audio from `now` on. now: monotonic seconds."""
         self._heard_at = now
 
-    def lost(self, samples: int) -> int:
+    def still_lost(self, samples: int) -> int:
         """Return how many of `samples` lost ones are still to be filled."""
         self._next_ts = (self._next_ts + int(samples * self._ticks)) & 0xFFFFFFFF
         covered = min(samples, self._filled)
         self._filled -= covered
         return samples - covered
 
-    def heard(self, ssrc: int, rtp_ts: int, samples: int, now: float) -> int:
+    def silence_before(self, ssrc: int, rtp_ts: int, samples: int, now: float) -> int:
         """Note audio about to be fed and return the samples of silence owed before it."""
         owed = 0
         if ssrc == self._ssrc and rtp_ts != self._next_ts:
@@ -55,7 +56,7 @@ class ListeningTimeline:
         self._heard_at = now
         return owed
 
-    def fill(self, now: float) -> int:
+    def silence_due(self, now: float) -> int:
         """Return the samples of silence due because nothing came, in whole frames."""
         quiet = now - self._heard_at
         if quiet < STARVED_S:

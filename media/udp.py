@@ -101,8 +101,6 @@ class RtpSocket(asyncio.DatagramProtocol):
         self._remote: Address | None = None
         self.address: tuple[str, int] = ("", 0)
         """What it is bound to."""
-        self.unattended = 0
-        """Datagrams that came before `connect`."""
         self.network_errors = 0
         """ICMP errors and failed sends; neither stops the leg."""
 
@@ -136,7 +134,7 @@ class RtpSocket(asyncio.DatagramProtocol):
             return
         try:
             self._transport.sendto(datagram, self._remote)
-        except OSError:
+        except (OSError, ValueError):  # uvloop: an address of another family
             self.network_errors += 1
 
     def close(self) -> None:
@@ -154,7 +152,6 @@ class RtpSocket(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         if self._latch is None or self._on_datagram is None:
-            self.unattended += 1
             return
         before = self._latch.locked
         for datagram in self._latch.admit(data, addr):
@@ -189,13 +186,15 @@ class PortPool:
             try:
                 return await self._open(port)
             except OSError:
-                self._taken.discard(port)
+                continue
         raise PortsExhausted(f"no free port in {self._ports.start}-{self._ports.stop - 1}")
 
     async def _open(self, port: int) -> RtpSocket:
         loop = asyncio.get_running_loop()
-        _, socket = await loop.create_datagram_endpoint(
-            lambda: RtpSocket(loop, lambda: self._taken.discard(port)),
-            local_addr=(self._host, port),
-        )
+        socket = RtpSocket(loop, lambda: self._taken.discard(port))
+        try:
+            await loop.create_datagram_endpoint(lambda: socket, local_addr=(self._host, port))
+        except BaseException:  # a call given up while it dials must not keep the port
+            socket.close()
+            raise
         return socket

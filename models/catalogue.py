@@ -1,7 +1,7 @@
 """Which engine a node takes, and where weights come from.
 
 `choose` takes the best that is present and says why; nothing is ever downloaded by itself.
-`pull` fetches known weights. Sizes are about; licences are those of the weights.
+`pull` fetches known weights. Licences are those of the weights.
 """
 
 import shutil
@@ -28,6 +28,7 @@ class KnownModel:
     """Patterns of the files wanted."""
     licence: str
     size_mb: int
+    """About."""
 
 
 _WHISPER_FILES = ("model.bin", "config.json", "tokenizer.json", "vocabulary.*")

@@ -2,12 +2,13 @@
 
 Run as `python -m models.child <fd>`. Frames in, after the first, ("load", factory, arguments,
 niceness): ("do", id, method, args) and ("cancel", id); id 0 wants no answer. Frames out:
-("ready",) or ("failed", kind, message) once, then ("result", id, value), ("piece", id, value),
+("ready",) or ("failed", kind, message) once, then for each request any number of ("piece", id,
+value) and ("working", id), and at last, cancelled or not, one of ("result", id, value),
 ("end", id) and ("error", id, kind, message).
 
 A method that returns a generator streams. Streams take turns, one step each, so that a long
-one holds nobody up; a step that gives None is only a chance to stop. Everything is cancelled
-between steps. The process ends when the socket does.
+one holds nobody up; a step that gives None is a chance to stop and a sign of life. Everything
+is cancelled between steps. The process ends when the socket does.
 """
 
 import contextlib
@@ -71,6 +72,7 @@ class Worker:
                 if inspect.isgenerator(work.steps):
                     work.steps.close()
                 self._work.remove(work)
+                self._send(request, "end")
                 return
 
     def _step(self, work: _Work) -> None:
@@ -87,8 +89,7 @@ class Worker:
         except Exception as error:
             self._send(work.id, "error", *_described(error))
         else:
-            if value is not None:
-                self._send(work.id, "piece", value)
+            self._send(work.id, *(("working",) if value is None else ("piece", value)))
             self._work.append(work)
 
     def _send(self, request: int, kind: str, *values: Any) -> None:

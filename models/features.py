@@ -31,7 +31,8 @@ def _interpolator() -> Float32:
     window = np.i0(_KAISER_BETA * np.sqrt(1 - (distance / _HALF_TAPS) ** 2))
     taps = np.sinc(distance) * window / np.i0(_KAISER_BETA)
     taps *= 0.5 / taps.sum()
-    return taps.astype(np.float32)
+    side: Float32 = taps.astype(np.float32)
+    return side
 
 
 def upsample_8k_to_16k(pcm: Int16 | Float32) -> Float32:
@@ -69,7 +70,8 @@ def _mel_filters() -> Float32:
     ramps = edges_hz[:, None] - bins_hz[None, :]
     weights = np.maximum(0.0, np.minimum(-ramps[:-2] / width[:-1], ramps[2:] / width[1:]))
     weights *= (2.0 / (edges_hz[2:] - edges_hz[:-2]))[:, None]
-    return weights.astype(np.float32)
+    filters: Float32 = weights.astype(np.float32)
+    return filters
 
 
 @cache
@@ -92,7 +94,8 @@ def log_mel(audio: Float32) -> Float32:
     mel = _mel_filters() @ power.astype(np.float32).T
     log_spectrum = np.log10(np.maximum(mel, np.float32(1e-10)))
     log_spectrum = np.maximum(log_spectrum, log_spectrum.max() - np.float32(8.0))
-    return ((log_spectrum + 4.0) / 4.0).astype(np.float32)
+    scaled: Float32 = ((log_spectrum + 4.0) / 4.0).astype(np.float32)
+    return scaled
 
 
 def phone_features(pcm: Int16) -> Float32:

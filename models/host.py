@@ -2,6 +2,7 @@
 
 Stands between a node's event loop and `models.child`. Each host is one process at a lower
 scheduling priority with one inference thread; the node imports none of the model libraries.
+A process that ends, or hangs with work in hand, is replaced; a request never outlives it.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ QUEUE_LIMIT = 64
 NICENESS = 10
 FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 30.0
+LOADING_S = 300.0
+"""A large model on a slow disk takes minutes."""
+ANSWER_S = 30.0
+"""A process that owes an answer and gives no sign of life for so long hangs."""
 
 _Answers = asyncio.Queue[Frame]
 
@@ -43,7 +48,8 @@ class _Child:
         """Kill the process if it still runs, and reap it."""
         self.writer.close()
         self.process.kill()
-        await asyncio.to_thread(self.process.wait)
+        with contextlib.suppress(RuntimeError):  # no thread to spare: the next Popen reaps it
+            await asyncio.to_thread(self.process.wait)
 
 
 class EngineHost:
@@ -51,8 +57,7 @@ class EngineHost:
 
     name: for messages. factory: "module:function", called in the child with `arguments`
     (picklable); its result's methods are what `call` and `stream` name. queue_limit: requests
-    unanswered at one time, beyond which EngineBusy is raised. niceness: added to the child's.
-    on_restart: called on the event loop each time a lost process has been replaced.
+    unanswered at one time, beyond which EngineBusy is raised. answer_s: see `ANSWER_S`.
     """
 
     def __init__(
@@ -62,15 +67,17 @@ class EngineHost:
         arguments: Mapping[str, object] | None = None,
         *,
         queue_limit: int = QUEUE_LIMIT,
-        niceness: int = NICENESS,
-        on_restart: Callable[[], None] | None = None,
+        answer_s: float = ANSWER_S,
     ) -> None:
         self.name = name
-        self.on_restart = on_restart
         self.restarts = 0
-        self._first_frame = pack("load", factory, dict(arguments or {}), niceness)
+        self._first_frame = pack("load", factory, dict(arguments or {}), NICENESS)
         self._queue_limit = queue_limit
+        self._answer_s = answer_s
         self._pending: dict[int, _Answers] = {}
+        self._unfinished: set[int] = set()
+        """What the child still owes a last frame, be it cancelled meanwhile."""
+        self._patience: asyncio.TimerHandle | None = None
         self._last_id = 0
         self._child: _Child | None = None
         self._settled = asyncio.Event()
@@ -87,6 +94,7 @@ class EngineHost:
         self._child = await self._launch()
         self._settled.set()
         self._supervisor = asyncio.create_task(self._supervise(self._child))
+        self._supervisor.add_done_callback(lambda _: self._settled.set())
 
     async def close(self) -> None:
         """End the process; what is pending fails with EngineLost."""
@@ -94,8 +102,10 @@ class EngineHost:
             self._supervisor.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._supervisor
+        child = self._child
         self._lose(EngineLost(f"the {self.name} engine has been closed"))
-        self._settled.set()
+        if child:  # the supervisor has not had its first step
+            await child.end()
 
     async def call(self, method: str, *args: object) -> Any:
         """Run one method and return its result. Cancelling drops it, or drops its result."""
@@ -131,30 +141,30 @@ class EngineHost:
             if self._child is None:
                 raise self._trouble
             self._child.writer.write(pack("do", request, method, args))
+            self._unfinished.add(request)
+            if self._patience is None:
+                self._be_patient()
             yield answers
         finally:
             if self._pending.pop(request, None) is not None and self._child:
                 self._child.writer.write(pack("cancel", request))
 
     async def _launch(self) -> _Child:
-        ours, theirs = socket.socketpair()
-        root = str(Path(__file__).parent.parent)
-        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-        with theirs:
-            process = subprocess.Popen(  # noqa: ASYNC220  (a vfork: about a millisecond)
-                [sys.executable, "-P", "-m", "models.child", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-            )
-        child = _Child(process, *await asyncio.open_unix_connection(sock=ours))
+        """Start a process and load the engine. Raises EngineError."""
+        try:
+            child = await _spawn()
+        except OSError as error:  # out of memory, processes or descriptors
+            raise EngineLost(f"no process for the {self.name} engine: {error}") from error
         try:
             child.writer.write(self._first_frame)
-            first = await child.frame()
+            async with asyncio.timeout(LOADING_S):
+                first = await child.frame()
+        except TimeoutError as error:
+            await child.end()
+            raise EngineLost(f"the {self.name} engine takes too long to load") from error
         except (asyncio.IncompleteReadError, OSError) as error:
             await child.end()
-            status = process.returncode
+            status = child.process.returncode
             raise EngineLost(f"the {self.name} engine ended while loading ({status})") from error
         except BaseException:
             await child.end()
@@ -170,13 +180,16 @@ class EngineHost:
         delay_s = 0.0
         while True:
             born_s = loop.time()
+            trouble = EngineLost(f"the {self.name} engine's process ended")
             try:
                 await self._read(child)
+            except TimeoutError:
+                trouble = EngineLost(f"the {self.name} engine hung for {self._answer_s:g} s")
             except (asyncio.IncompleteReadError, OSError):
                 pass
             finally:
                 self._settled.clear()
-                self._lose(EngineLost(f"the {self.name} engine's process ended"))
+                self._lose(trouble)
                 await child.end()
             if loop.time() - born_s > LONGEST_DELAY_S:
                 delay_s = 0.0
@@ -189,18 +202,33 @@ class EngineHost:
                     self._trouble = EngineLost(f"the {self.name} engine does not restart: {error}")
                 self._settled.set()
             self.restarts += 1
-            if self.on_restart:
-                self.on_restart()
 
     async def _read(self, child: _Child) -> None:
+        """Hand out answers until the process is gone; TimeoutError if it hangs."""
         while True:
             kind, request, *values = await child.frame()
+            final = kind not in ("piece", "working")
+            if final:
+                self._unfinished.discard(request)
+            self._be_patient()
             answers = self._pending.get(request)
-            if answers is None:  # cancelled meanwhile
+            if answers is None or kind == "working":  # None: cancelled meanwhile
                 continue
-            if kind != "piece":
+            if final:
                 del self._pending[request]
             answers.put_nowait((kind, *values))
+
+    def _be_patient(self) -> None:
+        """Give the process `answer_s` from now on, if it owes anything."""
+        if self._patience:
+            self._patience.cancel()
+        loop = asyncio.get_running_loop()
+        later = loop.call_later(self._answer_s, self._give_up) if self._unfinished else None
+        self._patience = later
+
+    def _give_up(self) -> None:
+        if self._child:
+            self._child.reader.set_exception(TimeoutError())
 
     def _lose(self, trouble: EngineLost) -> None:
         self._child = None
@@ -209,6 +237,30 @@ class EngineHost:
         for answers in self._pending.values():
             answers.put_nowait(message)
         self._pending.clear()
+        self._unfinished.clear()
+        self._be_patient()
+
+
+async def _spawn() -> _Child:
+    """Start a process that waits for its first frame. Raises OSError and leaves nothing behind."""
+    root = str(Path(__file__).parent.parent)
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    with contextlib.ExitStack() as undo:
+        ours, theirs = socket.socketpair()
+        undo.callback(ours.close)
+        with theirs:
+            process = subprocess.Popen(  # noqa: ASYNC220  (a vfork: about a millisecond)
+                [sys.executable, "-P", "-m", "models.child", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+            )
+        undo.callback(process.wait)
+        undo.callback(process.kill)
+        child = _Child(process, *await asyncio.open_unix_connection(sock=ours))
+        undo.pop_all()
+    return child
 
 
 def _checked(frame: Frame) -> tuple[str, Any]:

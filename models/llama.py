@@ -23,33 +23,21 @@ if TYPE_CHECKING:
 
 Prompt = Sequence[tuple[str, str]]
 
+CONTEXT_TOKENS = 8192
+"""The pool that all conversations share."""
+CONVERSATIONS = 16
+"""The most that are warm at one time."""
+BATCH_TOKENS = 32
+"""Evaluated between two chances to cancel."""
+
 _NEVER = "\0"
 
 
 class LlamaModel:
-    """Text generation by a GGUF file in a child process.
+    """Text generation by a GGUF file in a child process."""
 
-    context_tokens: the pool that all conversations share. conversations: the most that are
-    warm at one time. prefill_tokens: evaluated between two chances to cancel.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        *,
-        context_tokens: int = 8192,
-        conversations: int = 16,
-        prefill_tokens: int = 32,
-        gpu_layers: int = 0,
-    ) -> None:
-        arguments = {
-            "path": str(path),
-            "context_tokens": context_tokens,
-            "conversations": conversations,
-            "prefill_tokens": prefill_tokens,
-            "gpu_layers": gpu_layers,
-        }
-        self.host = EngineHost("llama", "models.llama:load", arguments)
+    def __init__(self, path: Path) -> None:
+        self.host = EngineHost("llama", "models.llama:load", {"path": str(path)})
 
     async def start(self) -> None:
         """Load the model; EngineMissing or EngineCorrupt if that cannot be done."""
@@ -89,7 +77,7 @@ class LlamaModel:
 
 
 def load(
-    path: str, context_tokens: int, conversations: int, prefill_tokens: int, gpu_layers: int
+    path: str, context_tokens: int = CONTEXT_TOKENS, conversations: int = CONVERSATIONS
 ) -> "LlamaEngine":
     """Load a GGUF file, in the child process."""
     if not Path(path).is_file():
@@ -104,8 +92,7 @@ def load(
         Path(path),
         context_tokens=context_tokens,
         sequences=conversations,
-        batch_tokens=prefill_tokens,
-        gpu_layers=gpu_layers,
+        batch_tokens=BATCH_TOKENS,
     )
     return LlamaEngine(context, Pool(context, context_tokens, conversations))
 

@@ -33,18 +33,12 @@ class LlamaContext:
     """
 
     def __init__(
-        self,
-        path: Path,
-        *,
-        context_tokens: int,
-        sequences: int,
-        batch_tokens: int,
-        gpu_layers: int = 0,
+        self, path: Path, *, context_tokens: int, sequences: int, batch_tokens: int
     ) -> None:
         llama_cpp.llama_log_set(_QUIET, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
         model_params = llama_cpp.llama_model_default_params()
-        model_params.n_gpu_layers = gpu_layers
+        model_params.n_gpu_layers = 0
         self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), model_params)
         if not self._model:
             raise EngineCorrupt(f"{path} is not a model that llama.cpp can load")

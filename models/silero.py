@@ -78,10 +78,15 @@ class SileroStream:
                 self._detector.expect(self)
 
     def reset(self) -> None:
-        """Forget what was heard, apart from the part of a window that is still filling."""
+        """Forget what was heard, apart from the part of a window that is still filling.
+
+        In noise an onset right after this comes up to 0.4 s late and a short word may be missed;
+        `QUIET_WINDOWS` later nothing is left of that. The gate stays open until then, so that
+        the state settles on the line as it is.
+        """
         self._detector.forget(self.row)
         self._probability = 0.0
-        self._quiet = 0  # so that the state settles before the gate closes
+        self._quiet = 0
 
     def close(self) -> None:
         """End the leg; no call-back comes after this."""
@@ -93,8 +98,8 @@ class SileroStream:
     def passes_gate(self, window: Pcm) -> bool:
         """Say whether Silero must hear this window.
 
-        The state stays as silence has left it: begun afresh at an onset, Silero is up to half
-        a second late and misses short words in noise.
+        A closed gate leaves the state as silence has left it and does not zero it: an onset is
+        not to meet a fresh state, see `reset`.
         """
         frame = window[-_GATE_SAMPLES:].tobytes()
         if self._probability >= LEAVE_SPEECH or self._vad.is_speech(frame, RATE_HZ):
@@ -103,11 +108,16 @@ class SileroStream:
             self._quiet += 1
         return self._quiet <= QUIET_WINDOWS
 
-    def deliver(self, probability: float, now: float) -> None:
-        """Report one window."""
-        self._probability = probability
+    def deliver(self, probability: float | None, now: float) -> None:
+        """Report one window. probability: None where it could not be scored; the last one holds."""
+        if probability is not None:
+            self._probability = probability
         if self.open:
-            self.on_window(probability, now)
+            self.on_window(self._probability, now)
+
+
+_Window = tuple[SileroStream, Pcm, float]
+"""Who waits, 288 samples, and when the last of them came."""
 
 
 class SileroDetector:
@@ -162,20 +172,33 @@ class SileroDetector:
         self._free.extend(reversed(range(old, capacity)))
 
     def _round(self) -> None:
+        """Score and deliver until no leg waits; nothing that fails may stop the other legs."""
         while self._waiting:
             ready = [
                 (stream, *stream.windows.popleft()) for stream in self._waiting if stream.windows
             ]
             self._waiting = [stream for stream in self._waiting if stream.windows]
-            heard = [i for i in ready if not self._gate or i[0].passes_gate(i[1])]
-            scores = self._score(heard) if heard else []
-            by_row = {item[0].row: score for item, score in zip(heard, scores, strict=True)}
-            self.windows_scored += len(heard)
-            self.windows_skipped += len(ready) - len(heard)
-            for stream, _, now in ready:
-                stream.deliver(by_row.get(stream.row, 0.0), now)
+            try:
+                probabilities = self._probabilities(ready)
+            except Exception as error:  # onnxruntime's own types differ from version to version
+                _report("voice detection failed on a batch", error)
+                probabilities = [None] * len(ready)
+            for (stream, _, now), probability in zip(ready, probabilities, strict=True):
+                try:
+                    stream.deliver(probability, now)
+                except Exception as error:
+                    _report("a leg failed on its window", error)
 
-    def _score(self, batch: list[tuple[SileroStream, Pcm, float]]) -> list[float]:
+    def _probabilities(self, ready: list[_Window]) -> list[float | None]:
+        """Score what passes the gate; what does not is silence."""
+        heard = [item for item in ready if not self._gate or item[0].passes_gate(item[1])]
+        scores = self._score(heard) if heard else []
+        by_row = {item[0].row: score for item, score in zip(heard, scores, strict=True)}
+        self.windows_scored += len(heard)
+        self.windows_skipped += len(ready) - len(heard)
+        return [by_row.get(stream.row, 0.0) for stream, _, _ in ready]
+
+    def _score(self, batch: list[_Window]) -> list[float]:
         """Gather the legs' windows and states, run them as one batch, scatter the states."""
         size = len(batch)
         rows = [stream.row for stream, _, _ in batch]
@@ -190,6 +213,10 @@ class SileroDetector:
         self._state[:, rows] = after
         scores: list[float] = probabilities[:, 0].tolist()
         return scores
+
+
+def _report(message: str, error: Exception) -> None:
+    asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
 
 def _session(model: Path) -> onnxruntime.InferenceSession:

@@ -31,8 +31,12 @@ BUNDLED_WINDOW_MS = 7_000
 MAX_TOKENS = 448
 
 _SPLIT_SEARCH_MS = 4_000
+_REST_MS = 150
+"""Silence around a part, as if the speaker had paused there."""
 _LETTERS = 5_000
 """A vocabulary smaller than this spells; its tokens repeat in any sound sentence."""
+_LANGUAGE = "en"
+_GREEDY = 1
 _RETRY_BEAM = 5
 _PAD_MS = 1500.0  # futo-org/whisper-acft#6: 64 encoder positions of 20 ms, and some
 
@@ -61,33 +65,18 @@ class _Attempt:
 class WhisperTranscriber:
     """Speech to text in a child process.
 
-    path: a CTranslate2 Whisper directory; None is the bundled one. language: of a multilingual
-    model. beam_size: 1 is greedy. pad_ms: silence added behind the speech; None is 0 for the
-    bundled model and 1500 for others, which were never trained on short windows.
+    path: a CTranslate2 Whisper directory; None is the bundled one. A multilingual model is asked
+    for English. Silence is added behind the speech for all but the bundled one: they were never
+    trained on short windows.
     """
 
-    def __init__(
-        self,
-        path: Path | None = None,
-        *,
-        language: str = "en",
-        beam_size: int = 1,
-        pad_ms: float | None = None,
-        device: str = "cpu",
-        compute_type: str = "int8",
-    ) -> None:
+    def __init__(self, path: Path | None = None) -> None:
         path = path or BUNDLED
         bundled = path.resolve() == BUNDLED.resolve()
-        if pad_ms is None:
-            pad_ms = 0.0 if bundled else _PAD_MS
         arguments = {
             "path": str(path),
-            "language": language,
-            "beam_size": beam_size,
-            "pad_ms": pad_ms,
+            "pad_ms": 0.0 if bundled else _PAD_MS,
             "window_ms": BUNDLED_WINDOW_MS if bundled else LONGEST_WINDOW_MS,
-            "device": device,
-            "compute_type": compute_type,
         }
         self.host = EngineHost("whisper", "models.whisper:load", arguments)
         self._takes_hints = not bundled
@@ -110,15 +99,7 @@ class WhisperTranscriber:
         return transcript
 
 
-def load(
-    path: str,
-    language: str,
-    beam_size: int,
-    pad_ms: float,
-    window_ms: int,
-    device: str,
-    compute_type: str,
-) -> "WhisperEngine":
+def load(path: str, pad_ms: float, window_ms: int) -> "WhisperEngine":
     """Load a CTranslate2 Whisper directory, in the child process."""
     for name in ("model.bin", "tokenizer.json"):
         if not (Path(path) / name).is_file():
@@ -128,10 +109,8 @@ def load(
     from faster_whisper import WhisperModel  # heavy: only in the child
 
     try:
-        model = WhisperModel(
-            path, device=device, compute_type=compute_type, cpu_threads=1, num_workers=1
-        )
-        return WhisperEngine(model, language, beam_size, pad_ms, window_ms)
+        model = WhisperModel(path, device="cpu", compute_type="int8", cpu_threads=1, num_workers=1)
+        return WhisperEngine(model, pad_ms, window_ms)
     except Exception as error:
         raise EngineCorrupt(f"{path} is not a Whisper model for CTranslate2: {error}") from error
 
@@ -139,28 +118,27 @@ def load(
 class WhisperEngine:
     """The child's side: one model, one request at a time."""
 
-    def __init__(
-        self, model: Any, language: str, beam_size: int, pad_ms: float, window_ms: int
-    ) -> None:
+    def __init__(self, model: Any, pad_ms: float, window_ms: int) -> None:
         from faster_whisper.tokenizer import Tokenizer
 
         self._model = model
-        self._beam_size = beam_size
         self._pad_ms = pad_ms
         self._window_ms = window_ms
         self._tokenizer = Tokenizer(
-            model.hf_tokenizer, model.model.is_multilingual, task="transcribe", language=language
+            model.hf_tokenizer, model.model.is_multilingual, task="transcribe", language=_LANGUAGE
         )
         self._vocabulary = model.hf_tokenizer.get_vocab_size()
         self._longest_repeat = 24 if self._vocabulary < _LETTERS else 3
         self._counts_no_speech = self._tokenizer.no_speech is not None
-        self._attempt(np.zeros(features.SAMPLE_RATE_HZ, np.float32), (), 1, False)  # warm up
+        self._attempt(np.zeros(features.SAMPLE_RATE_HZ, np.float32), (), _GREEDY, False)  # warm up
 
     def transcribe(self, pcm: Pcm, rate_hz: int, hints: Sequence[str] = ()) -> Transcript:
         """Recognise int16 mono audio of any length at 8 or 16 kHz."""
         begun_s = time.perf_counter()
         audio_ms = 1000 * len(pcm) / rate_hz
-        parts = [part for part in _split(pcm, rate_hz, self._window_ms) if not guards.is_silent(part)]
+        parts = [
+            part for part in _split(pcm, rate_hz, self._window_ms) if not guards.is_silent(part)
+        ]
         attempts = [self._recognise(part, rate_hz, hints) for part in parts]
         said = [attempt for attempt in attempts if attempt.text]
         engine_ms = 1000 * (time.perf_counter() - begun_s)
@@ -174,7 +152,7 @@ class WhisperEngine:
     def _recognise(self, pcm: Pcm, rate_hz: int, hints: Sequence[str]) -> _Attempt:
         """Recognise one window, with at most one retry."""
         samples = _at_16k(pcm, rate_hz)
-        attempt = self._attempt(samples, hints, self._beam_size, False)
+        attempt = self._attempt(samples, hints, _GREEDY, False)
         if guards.is_repetitive(attempt.text) or attempt.logprob < guards.MIN_LOGPROB:
             again = self._attempt(samples, (), _RETRY_BEAM, True)
             if again.logprob > attempt.logprob or guards.is_repetitive(attempt.text):
@@ -197,7 +175,8 @@ class WhisperEngine:
             ctranslate2.StorageView.from_array(self._features(samples)),
             [prompt],
             beam_size=beam_size,
-            max_length=min(MAX_TOKENS, len(prompt) + cap),
+            # CTranslate2 gives the text half of this, and what the prompt leaves of it.
+            max_length=min(MAX_TOKENS, max(2 * cap, len(prompt) + cap)),
             no_repeat_ngram_size=self._longest_repeat if forbid_repeats else 0,
             return_scores=True,
             return_no_speech_prob=self._counts_no_speech,

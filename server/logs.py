@@ -1,10 +1,17 @@
-"""Log lines: one per record, `key=value`, phone numbers masked, secrets struck out."""
+"""Log lines: one per record, `key=value`, phone numbers masked, secrets struck out.
 
+Lines are made where they are logged and written by a thread: the media loop may not wait for
+whoever reads standard error.
+"""
+
+import atexit
 import json
 import logging
 import re
 import sys
 import time
+from logging.handlers import QueueHandler, QueueListener
+from queue import SimpleQueue
 from typing import TextIO
 
 _NUMBER = re.compile(r"(?P<plus>\+|(?<=sip:)|(?<=tel:))(?P<digits>[1-9]\d{6,14})(?!\d)")
@@ -58,14 +65,22 @@ class LineFormatter(logging.Formatter):
         return " ".join(parts)
 
 
-def configure_logs(level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Send every logger of the process through the mask, to standard error."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+def configure_logs(level: str = "INFO", stream: TextIO | None = None) -> QueueListener:
+    """Send every logger of the process through the mask, to standard error.
+
+    Returns what writes; at exit it writes what is left.
+    """
+    lines: SimpleQueue[logging.LogRecord] = SimpleQueue()
+    handler = QueueHandler(lines)
     handler.addFilter(MaskFilter())
     handler.setFormatter(LineFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    writer = QueueListener(lines, logging.StreamHandler(stream or sys.stderr))
+    writer.start()
+    atexit.register(writer.stop)
     for noisy in ("aiosqlite", "alembic", "sqlalchemy.engine"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    return writer
 
 
 def _quote(text: str) -> str:

@@ -1,6 +1,6 @@
 """One node: SIP agent, media clock, RTP ports and the calls that are live on them.
 
-Where the durable workflow meets the live call: the workflow awaits `converse`, once per call.
+Where the workflow meets the live call: it awaits `converse`, once per call.
 """
 
 import asyncio
@@ -14,17 +14,18 @@ from pathlib import Path
 from media.clock import Clock
 from media.codecs import PCMA, PCMU
 from media.errors import MediaError
-from media.udp import PortPool
+from media.udp import PortPool, RtpSocket
 from pipeline.ports import Brain
 from pipeline.session import Engines, Session
 from pipeline.task import Task
-from server.calls.conversation import Conversation
+from server.calls.conversation import Conversation, Report
 from server.calls.model import CallRequest
-from server.live import Dial, Limits, LiveCall, Report
+from server.live_call import Dial, Limits, LiveCall
 from server.settings import Settings, TrunkSettings
 from server.sip import events as sip
 from server.sip.agent import UserAgent
 from server.sip.digest import Credentials
+from server.sip.errors import SipError
 from server.sip.transport import SipEndpoint
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,8 @@ class Node:
         self._endpoint = await SipEndpoint.bind(
             agent, settings.sip.host, settings.sip.port, self._on_sip
         )
+        with suppress(OSError):  # the recorder will tell, and calls go on without it
+            settings.data.recordings.mkdir(parents=True, exist_ok=True)
         media = settings.media
         self._clock = Clock(asyncio.get_running_loop())
         self._ports = PortPool(media.host, media.port_first, media.port_last)
@@ -70,7 +73,7 @@ class Node:
         if endpoint is None:
             return
         deadline = endpoint.now() + _LINGER_S
-        while (self._live or not endpoint.agent.is_idle) and endpoint.now() < deadline:  # noqa: ASYNC110
+        while (self._live or not endpoint.agent.is_settled) and endpoint.now() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         endpoint.close()
 
@@ -78,19 +81,36 @@ class Node:
         self, call_id: str, request: CallRequest, task: Task, report: Report
     ) -> Conversation:
         """Dial and hold one conversation; what cannot be dialled ends as `dial_failed`."""
-        assert self._endpoint is not None
         begun = datetime.now(UTC)
         self._dialling[call_id] = False
         try:
             dial = await self._dial_of(request)
             rtp = await self._ports.bind()
         except (OSError, MediaError) as error:
-            del self._dialling[call_id]
-            log.warning("%s cannot be dialled: %s", call_id, error)
-            return Conversation("dial_failed", begun, datetime.now(UTC), sip_reason=str(error))
-        if self._dialling.pop(call_id):
+            return _not_dialled(call_id, begun, error)
+        finally:
+            withdrawn = self._dialling.pop(call_id)
+        try:
+            if withdrawn:
+                return Conversation("canceled", begun, datetime.now(UTC))
+            return await self._hold(call_id, request, task, dial, rtp, report)
+        except SipError as error:
+            return _not_dialled(call_id, begun, error)
+        finally:
             rtp.close()
-            return Conversation("canceled", begun, datetime.now(UTC))
+
+    async def _hold(
+        self,
+        call_id: str,
+        request: CallRequest,
+        task: Task,
+        dial: Dial,
+        rtp: RtpSocket,
+        report: Report,
+    ) -> Conversation:
+        """Put the INVITE on the wire and see the call through. Raises `SipError`."""
+        assert self._endpoint is not None
+        brain = self._make_brain(task, call_id)
         live = LiveCall(
             endpoint=self._endpoint,
             clock=self._clock,
@@ -100,16 +120,13 @@ class Node:
             recording=self._recording_of(call_id, request),
             report=report,
         )
-        session = Session(
-            engines=self._engines,
-            brain=self._make_brain(task, call_id),
-            playout=live.pacer,
-            on_event=live.on_talk,
-        )
         leg = live.dial(dial)
+        session = Session(
+            engines=self._engines, brain=brain, playout=live.pacer, on_event=live.on_talk
+        )
         self._live[call_id] = self._by_leg[leg] = live
-        self._endpoint.flush()
         try:
+            self._endpoint.flush()
             return await live.run(session)
         finally:
             del self._live[call_id], self._by_leg[leg]
@@ -160,10 +177,12 @@ class Node:
     def _recording_of(self, call_id: str, request: CallRequest) -> Path | None:
         if not (request.record and self._settings.call.record):
             return None
-        folder = self._settings.data.recordings
-        with suppress(OSError):  # the recorder will tell, and the call goes on without it
-            folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{call_id}.wav"
+        return self._settings.data.recordings / f"{call_id}.wav"
+
+
+def _not_dialled(call_id: str, begun: datetime, error: Exception) -> Conversation:
+    log.warning("%s cannot be dialled: %s", call_id, error)
+    return Conversation("dial_failed", begun, datetime.now(UTC), sip_reason=str(error))
 
 
 def _credentials(trunk: TrunkSettings) -> Credentials | None:

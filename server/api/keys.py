@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import secrets
+import time
 from dataclasses import dataclass
 
 from sqlalchemy import func, insert, select
@@ -18,6 +19,8 @@ from server.calls.schema import api_keys
 
 ALL_SCOPES = ("*",)
 NO_HASH = "0" * 64
+TRUST_S = 5.0
+"""A key that was found is good for this long without another look, also once revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class KeyRing:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._trusted: dict[str, tuple[Key, float]] = {}
+        """By hash: keys found lately, and until when (monotonic seconds) they are good."""
 
     async def create(self, name: str, scopes: tuple[str, ...] = ALL_SCOPES) -> str:
         """Make a key and return it; it cannot be shown again."""
@@ -58,11 +63,22 @@ class KeyRing:
 
     async def find(self, key: str) -> Key | None:
         """Whose key it is; None where it is unknown or revoked."""
+        hashed = _hash(key)
+        trusted, until = self._trusted.get(hashed, (None, 0.0))
+        if trusted is not None and time.monotonic() < until:
+            return trusted
+        self._trusted.pop(hashed, None)
+        found = await self._look_up(key, hashed)
+        if found is not None:
+            self._trusted[hashed] = found, time.monotonic() + TRUST_S
+        return found
+
+    async def _look_up(self, key: str, hashed: str) -> Key | None:
         key_id = key.removeprefix("ohk_").partition("_")[0]
         query = select(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
         async with self._engine.connect() as connection:
             row = (await connection.execute(query)).one_or_none()
-        right = hmac.compare_digest(_hash(key), NO_HASH if row is None else row.hash)
+        right = hmac.compare_digest(hashed, NO_HASH if row is None else row.hash)
         if row is None or not right:
             return None
         return Key(row.id, row.name, tuple(json.loads(row.scopes)))

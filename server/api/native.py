@@ -62,7 +62,7 @@ class NativeCalls:
         ]
 
     async def create(self, request: web.Request) -> web.Response:
-        """Place a call: 201 and the call, which is durable and being dialled."""
+        """Place a call: 201 and its record, which is on disk; the call is being dialled."""
         body = await read_json(request, self._read_timeout_s)
         try:
             asked = CallRequest.model_validate(body)

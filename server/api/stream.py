@@ -1,6 +1,6 @@
 """A call's events as server-sent events (WHATWG HTML §9.2)."""
 
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from aiohttp import web
 
@@ -30,9 +30,10 @@ async def stream_events(
         }
     )
     await response.prepare(request)
-    async with aclosing(follow(store, feed, call_id, after)) as events:
-        async for event in events:
-            await response.write(b": still here\n\n" if event is None else encode(event))
+    with suppress(ConnectionResetError):  # a listener may leave at any moment
+        async with aclosing(follow(store, feed, call_id, after)) as events:
+            async for event in events:
+                await response.write(b": still here\n\n" if event is None else encode(event))
     return response
 
 

@@ -1,12 +1,15 @@
-"""What a node hands back when a call is over."""
+"""What a node tells of a call: events while it goes on, and what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from pipeline.ports import Message
 from server.calls.model import AnsweredBy, EndedReason
+
+Report = Callable[[str, Mapping[str, object]], None]
+"""Takes the type and the data of one event of a live call; never blocks, never raises."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,9 @@ class EventFeed:
             yield Listener(queue, listeners)
         finally:
             listeners.discard(queue)
-            if not listeners:
-                self._listeners.pop(call_id, None)
+            # Those that came after we were cut off may have a set of their own by now.
+            if not listeners and self._listeners.get(call_id) is listeners:
+                del self._listeners[call_id]
 
 
 class Listener:
@@ -75,7 +76,8 @@ async def follow(
     Yields None whenever nothing has happened for `heartbeat_s`. Raises `CallNotFound`.
     """
     with feed.listen(call_id) as live:
-        over = (await store.get(call_id)).status == "ended"
+        await store.get(call_id)
+        over = not store.is_open(call_id)
         for past in await store.events_after(call_id, after):
             yield past
             after = past.seq

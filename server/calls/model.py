@@ -4,6 +4,7 @@ Every dialect maps to and from these two; nothing here knows a wire, a socket or
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
@@ -19,6 +20,9 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import to_json
+
+from server.sip.errors import ParseError
+from server.sip.uri import Uri
 
 Status = Literal["scheduled", "queued", "ringing", "in-progress", "transferring", "ended"]
 EndedReason = Literal[
@@ -59,6 +63,10 @@ def _destination(value: str) -> str:
         return _number(value)
     if SIP_URI.fullmatch(value) is None:
         raise ValueError("not a SIP URI such as sip:alice@pbx.example.com:5060")
+    try:
+        Uri.parse(value)
+    except ParseError as error:
+        raise ValueError(f"not a SIP URI: {error}") from None
     return value
 
 
@@ -75,6 +83,12 @@ def _number(value: str) -> str:
     return value
 
 
+def _one_line(value: str) -> str:
+    if any(unicodedata.category(character) == "Cc" for character in value):
+        raise ValueError("holds control characters")
+    return value
+
+
 def _fact(value: object) -> object:
     if isinstance(value, str) and len(value) > MAX_FACT_CHARS:
         raise ValueError(f"longer than {MAX_FACT_CHARS} characters")
@@ -87,7 +101,8 @@ Number = Annotated[str, Field(max_length=16), AfterValidator(_number)]
 Destination = Annotated[
     str, BeforeValidator(_one_destination), Field(max_length=256), AfterValidator(_destination)
 ]
-ShortText = Annotated[str, Field(min_length=1, max_length=200)]
+ShortText = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+"""One line, fit for a SIP header field."""
 LongText = Annotated[str, Field(min_length=1, max_length=4000)]
 Fact = Annotated[str | bool | int | float, BeforeValidator(_fact)]
 
@@ -113,13 +128,6 @@ class TaskRequest(Asked):
         return self
 
 
-class VoiceRequest(Asked):
-    """How the agent sounds."""
-
-    voice_id: ShortText | None = None
-    speed: float = Field(default=1.0, ge=0.5, le=2.0)
-
-
 class VoicemailRequest(Asked):
     """What to do when a machine answers."""
 
@@ -142,9 +150,8 @@ class CallRequest(Asked):
     context: LongText | None = None
     first_message: Annotated[str, Field(max_length=1000)] | None = None
     """The opening line; empty to let the callee begin."""
-    agent_name: Annotated[str, Field(min_length=1, max_length=80)] | None = None
+    agent_name: Annotated[ShortText, Field(max_length=80)] | None = None
     max_duration_s: int = Field(default=300, ge=60, le=1800)
-    voice: VoiceRequest = VoiceRequest()
     voicemail: VoicemailRequest = VoicemailRequest()
     record: bool = True
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
@@ -215,6 +222,7 @@ class Call(Kept):
     updated_at: datetime
     scheduled_at: datetime | None = None
     started_at: datetime | None = None
+    """When we began to dial."""
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     duration_s: float | None = None

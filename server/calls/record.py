@@ -40,18 +40,21 @@ def queued(call_id: str, request: CallRequest, warnings: Sequence[str], now: dat
     return call.model_copy(update={"from_": request.from_})
 
 
+def dialled(call: Call, now: datetime) -> Call:
+    """The record of a call whose INVITE is on its way."""
+    return call.model_copy(update={"started_at": now, "updated_at": now})
+
+
 def progressed(call: Call, status: Status, now: datetime) -> Call:
     """The record of a call that is going on."""
     changes: dict[str, object] = {"status": status, "updated_at": now}
-    if call.started_at is None:
-        changes["started_at"] = now
     if status == "in-progress" and call.answered_at is None:
         changes["answered_at"] = now
     return call.model_copy(update=changes)
 
 
 def concluded(call: Call, conversation: Conversation, analysis: Analysis, now: datetime) -> Call:
-    """The final record."""
+    """The final record. A moment that was shown while the call went on stays as it was."""
     messages = tuple(_message(message) for message in conversation.messages)
     criteria = tuple(Criterion(**asdict(criterion)) for criterion in analysis.criteria)
     return call.model_copy(
@@ -60,8 +63,8 @@ def concluded(call: Call, conversation: Conversation, analysis: Analysis, now: d
             "ended_reason": conversation.ended_reason,
             "sip_status": conversation.sip_status,
             "sip_reason": conversation.sip_reason,
-            "started_at": conversation.started_at,
-            "answered_at": conversation.answered_at,
+            "started_at": call.started_at or conversation.started_at,
+            "answered_at": call.answered_at or conversation.answered_at,
             "ended_at": conversation.ended_at,
             "updated_at": now,
             "duration_s": _duration_s(conversation),

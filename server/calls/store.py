@@ -53,9 +53,10 @@ class CallStore:
             await connection.execute(text("SELECT 1"))
 
     async def create(self, call: Call, request: CallRequest) -> None:
-        """Commit a new record and open its log; when this returns, the call is durable."""
-        await self._writer.commit(NewCall(call, request))
-        self._last_seq[call.id] = 0
+        """Commit a new record with its first event, and open its log."""
+        event = CallEvent(call.id, 1, "status", call.created_at, {"status": call.status})
+        await self._writer.commit(NewCall(call, request), event)
+        self._last_seq[call.id] = event.seq
 
     async def get(self, call_id: str) -> Call:
         """Read one record. Raises `CallNotFound`."""
@@ -114,13 +115,29 @@ class CallStore:
     async def conclude(
         self, call: Call, data: Mapping[str, object], recording: Path | None = None
     ) -> CallEvent:
-        """Commit the final record together with the last event, and close the log."""
-        seq = self._last_seq.get(call.id, 0) + 1
-        event = CallEvent(call.id, seq, LAST_EVENT, utc_now(), data)
+        """Commit the final record together with the last event, and close the log.
+
+        Raises what `RecordWriter.commit` raises; the log is open then.
+        """
+        event = self._last_event(call.id, data)
         kept = () if recording is None else (Recording(call.id, recording),)
         await self._writer.commit(call, event, *kept)
         self._last_seq.pop(call.id, None)
         return event
+
+    def give_up(self, call_id: str, data: Mapping[str, object]) -> CallEvent:
+        """Close a log that cannot be written any more; returns its last event, kept nowhere."""
+        event = self._last_event(call_id, data)
+        self._last_seq.pop(call_id, None)
+        return event
+
+    def is_open(self, call_id: str) -> bool:
+        """Whether events of this call are still to come."""
+        return call_id in self._last_seq
+
+    def _last_event(self, call_id: str, data: Mapping[str, object]) -> CallEvent:
+        seq = self._last_seq.get(call_id, 0) + 1
+        return CallEvent(call_id, seq, LAST_EVENT, utc_now(), data)
 
     async def events_after(self, call_id: str, seq: int = 0) -> tuple[CallEvent, ...]:
         """Read the events after number `seq`, in order, including those still queued."""

@@ -1,12 +1,14 @@
 """One call from the request to the record: admit, dial, converse, analyse, deliver.
 
-Stands after the API, before the node that dials. A live conversation is never replayed: a
-call that was cut short by a crash is closed as `node_lost` and not dialled again.
+Stands after the API, before the node that dials. Each call is an asyncio task; its record
+is durable, the live call is not and is never replayed: one that was cut short by a crash is
+closed as `node_lost` and not dialled again.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, Protocol
@@ -18,20 +20,17 @@ from pipeline.playbook import Playbook
 from pipeline.task import Task
 from server.calls.admission import admit
 from server.calls.brief import brief
-from server.calls.conversation import Conversation
+from server.calls.conversation import Conversation, Report
 from server.calls.errors import Draining
 from server.calls.events import utc_now
 from server.calls.feed import EventFeed
 from server.calls.ids import new_call_id
 from server.calls.model import Call, CallRequest, EndedReason, Status
-from server.calls.record import abandoned, concluded, progressed, queued
+from server.calls.record import abandoned, concluded, dialled, progressed, queued
 from server.calls.store import CallStore
 from server.settings import Settings
 
 log = logging.getLogger(__name__)
-
-Report = Callable[[str, Mapping[str, object]], None]
-"""Takes the type and the data of one event; never blocks, never raises."""
 
 PROGRESS: tuple[Status, ...] = ("ringing", "in-progress", "transferring")
 WRITE_ATTEMPTS = 5
@@ -51,14 +50,14 @@ class Dialler(Protocol):
 
 
 @dataclass(slots=True)
-class LiveCall:
+class Placed:
     """A call that this node is working on."""
 
     record: Call
     request: CallRequest
     brief: Task
     stage: Literal["taken", "waiting", "dialling"] = "taken"
-    """Waiting: the node has as many calls as it may."""
+    """Taken: its record is being written. Waiting: the node has as many calls as it may."""
     withdrawn: bool = False
     """Hung up by the client before it was dialled."""
     task: "asyncio.Task[None] | None" = field(default=None, repr=False)
@@ -76,7 +75,9 @@ class CallWorkflow:
         self._settings = settings
         self._playbook = playbook
         self._slots = asyncio.Semaphore(settings.limits.concurrent_calls)
-        self._live: dict[str, LiveCall] = {}
+        self._live: dict[str, Placed] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._draining = False
 
     async def place(self, request: CallRequest) -> Call:
@@ -89,21 +90,25 @@ class CallWorkflow:
         request = admit(request, self._settings)
         task, warnings = brief(request, self._settings, self._playbook)
         call = queued(new_call_id(), request, warnings, utc_now())
-        await self._store.create(call, request)
-        live = LiveCall(call, request, task)
+        live = Placed(call, request, task)
         self._live[call.id] = live
-        self._report(live, "status", {"status": call.status})
+        self._idle.clear()
+        try:
+            await self._store.create(call, request)
+        except BaseException:
+            self._forget(live)
+            raise
         live.task = asyncio.create_task(self._carry_out(live), name=call.id)
         return call
 
     def hang_up(self, call_id: str) -> bool:
         """End a call in whatever state it is; False where it is over."""
         live = self._live.get(call_id)
-        if live is None or live.task is None:
+        if live is None:
             return False
         if live.stage == "dialling":
             return self._dialler.hang_up(call_id)
-        if live.stage == "waiting" and not live.withdrawn:
+        if live.stage == "waiting" and live.task is not None and not live.withdrawn:
             live.task.cancel()
         live.withdrawn = True
         return True
@@ -112,7 +117,7 @@ class CallWorkflow:
         """Close what was going on when the node last stopped. Returns how many there were."""
         left = await self._store.unfinished()
         for call in left:
-            await self._deliver(abandoned(call, "node_lost", utc_now()))
+            await self._abandon(call, "node_lost")
         return len(left)
 
     async def drain(self, timeout_s: float) -> None:
@@ -123,15 +128,15 @@ class CallWorkflow:
         self._draining = True
         for call_id in list(self._live):
             self.hang_up(call_id)
-        tasks = [live.task for live in self._live.values() if live.task is not None]
-        if not tasks:
-            return
-        _, late = await asyncio.wait(tasks, timeout=timeout_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
+        late = [live.task for live in self._live.values() if live.task is not None]
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    async def _carry_out(self, live: LiveCall) -> None:
+    async def _carry_out(self, live: Placed) -> None:
         try:
             conversation = await self._converse(live)
             analysis = analyse(
@@ -144,11 +149,11 @@ class CallWorkflow:
             await self._deliver(record, conversation)
         except Exception:
             log.exception("%s: its record could not be completed", live.record.id)
-            await self._deliver(abandoned(live.record, "engine_error", utc_now()))
+            await self._abandon(live.record, "engine_error")
         finally:
-            del self._live[live.record.id]
+            self._forget(live)
 
-    async def _converse(self, live: LiveCall) -> Conversation:
+    async def _converse(self, live: Placed) -> Conversation:
         begun = utc_now()
         reason: EndedReason = "canceled"
         if live.withdrawn:
@@ -157,6 +162,7 @@ class CallWorkflow:
             live.stage = "waiting"
             async with self._slots:
                 live.stage = "dialling"
+                live.record = dialled(live.record, utc_now())
                 return await self._dialler.converse(
                     live.record.id, live.request, live.brief, partial(self._report, live)
                 )
@@ -170,32 +176,57 @@ class CallWorkflow:
         return Conversation(ended_reason=reason, started_at=begun, ended_at=utc_now())
 
     async def _deliver(self, record: Call, conversation: Conversation | None = None) -> None:
-        """Commit the final record and tell the listeners; insists while the database fails."""
+        """Commit the final record and tell the listeners; insists while the database fails.
+
+        Raises SQLAlchemyError where that does not help, and whatever is wrong with the record.
+        """
         recording = conversation.recording if conversation else None
-        data = {
-            "status": record.status,
-            "ended_reason": record.ended_reason,
-            "sip_status": record.sip_status,
-            "duration_s": record.duration_s,
-            "success": record.outcome.success if record.outcome else None,
-        }
         for attempt in range(1, WRITE_ATTEMPTS + 1):
             try:
-                self.feed.publish(await self._store.conclude(record, data, recording))
+                event = await self._store.conclude(record, _last_words(record), recording)
             except SQLAlchemyError as error:
                 log.warning("%s: %s while closing the record", record.id, type(error).__name__)
+                if attempt == WRITE_ATTEMPTS:
+                    raise
                 await asyncio.sleep(WRITE_RETRY_S * attempt)
             else:
+                self.feed.publish(event)
                 log.info("%s ended: %s", record.id, record.ended_reason)
                 return
-        log.error("%s: the final record is lost", record.id)
 
-    def _report(self, live: LiveCall, kind: str, data: Mapping[str, object]) -> None:
-        """Keep and publish one event of a call that is going on."""
-        event = self._store.append_event(live.record.id, kind, data)
+    async def _abandon(self, call: Call, reason: EndedReason) -> None:
+        """Close a call of which nothing more is known. Whatever fails, its listeners are told."""
+        record = abandoned(call, reason, utc_now())
+        try:
+            await self._deliver(record)
+        except Exception:
+            log.exception("%s: the final record is lost", call.id)
+            self.feed.publish(self._store.give_up(call.id, _last_words(record)))
+
+    def _report(self, live: Placed, kind: str, data: Mapping[str, object]) -> None:
+        """Keep and publish one event of a call that is going on; a status only where it changes."""
         status = next((s for s in PROGRESS if kind == "status" and s == data.get("status")), None)
-        if status is not None and status != live.record.status:
+        if status is not None and status == live.record.status:
+            return
+        event = self._store.append_event(live.record.id, kind, data)
+        if status is not None:
             live.record = progressed(live.record, status, utc_now())
             self._store.update(live.record)
         if event is not None:
             self.feed.publish(event)
+
+    def _forget(self, live: Placed) -> None:
+        del self._live[live.record.id]
+        if not self._live:
+            self._idle.set()
+
+
+def _last_words(record: Call) -> dict[str, object]:
+    """The data of the last event."""
+    return {
+        "status": record.status,
+        "ended_reason": record.ended_reason,
+        "sip_status": record.sip_status,
+        "duration_s": record.duration_s,
+        "success": record.outcome.success if record.outcome else None,
+    }

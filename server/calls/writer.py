@@ -14,7 +14,6 @@ from pathlib import Path
 
 from pydantic_core import to_json
 from sqlalchemy import insert, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.calls.events import CallEvent, rfc3339
@@ -51,7 +50,7 @@ class _Job:
     writes: tuple[Write, ...]
     done: asyncio.Future[None] | None = None
 
-    def settle(self, error: SQLAlchemyError | None = None) -> None:
+    def settle(self, error: Exception | None = None) -> None:
         if self.done is None:
             if error is not None:
                 log.error("a write failed and is lost: %s", error)
@@ -77,7 +76,10 @@ class RecordWriter:
         return True
 
     async def commit(self, *writes: Write) -> None:
-        """Write all or none, after everything put before. Raises SQLAlchemyError."""
+        """Write all or none, after everything put before.
+
+        Raises SQLAlchemyError, and ValueError for what is no JSON, such as a lone surrogate.
+        """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await self._queue.put(_Job(writes, done))
         await done
@@ -100,7 +102,7 @@ class RecordWriter:
     async def _carry_out(self, jobs: Sequence[_Job]) -> None:
         try:
             await self._transact([write for job in jobs for write in job.writes])
-        except SQLAlchemyError as error:
+        except Exception as error:  # whatever is wrong with one job, the task must go on
             if len(jobs) == 1:
                 jobs[0].settle(error)
             else:  # One job that cannot be done must not take the others with it.

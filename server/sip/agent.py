@@ -10,7 +10,7 @@ from server.sip.authentication import Authenticator
 from server.sip.core import Core
 from server.sip.digest import Credentials
 from server.sip.errors import BadRequestError, ParseError
-from server.sip.events import Address, Event, OptionsResult
+from server.sip.events import Address, Event, OptionsResult, legible
 from server.sip.incoming import IncomingCall
 from server.sip.message import Request, Response, parse_message
 from server.sip.outgoing import OutgoingCall
@@ -67,6 +67,11 @@ class UserAgent:
         """True when no call is up and no transaction is under way."""
         return not self._calls and not len(self._core.transactions)
 
+    @property
+    def is_settled(self) -> bool:
+        """True when no call is up and every request of ours has its final response."""
+        return not self._calls and not self._core.transactions.is_pending
+
     # Sans-IO surface
 
     def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
@@ -99,7 +104,7 @@ class UserAgent:
 
     def next_event(self) -> Event | None:
         """Return the oldest event not yet taken, or None."""
-        return self._core.events.popleft() if self._core.events else None
+        return legible(self._core.events.popleft()) if self._core.events else None
 
     def transport_failed(self, destination: Address, now: float) -> None:
         """Take note that the network refuses datagrams to `destination` (§8.1.3.1)."""
@@ -138,10 +143,6 @@ class UserAgent:
         call = OutgoingCall(self._core, invite, destination, authenticator, now, forget)
         self._calls[key] = self._by_tag[key, tag] = call
         return key
-
-    def cancel(self, call_id: str, now: float) -> None:
-        """Give up a call that was not answered yet; one that was is hung up."""
-        self.hang_up(call_id, now)
 
     def hang_up(self, call_id: str, now: float, reason: str | None = None) -> None:
         """End a call in whatever state it is: BYE, CANCEL or, as callee, 603. Idempotent.

@@ -2,9 +2,10 @@
 
 `call_id` is the key of one call leg, as returned by `UserAgent.invite` or announced by
 `IncomingInvite`. A call leg ends with exactly one of `Failed`, `Canceled` and `Ended`.
+Inside the core, text keeps the octets of the wire; `legible` stands where it leaves.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -134,3 +135,28 @@ Event = (
     | DtmfInfo
     | OptionsResult
 )
+
+
+def legible(event: Event) -> Event:
+    """Return an event whose texts are all Unicode; what was no UTF-8 becomes U+FFFD.
+
+    `call_id` stays as it is: it is a key, and the peer knows it by its octets.
+    """
+    match event:
+        case Failed(reason_phrase=phrase):
+            return replace(event, reason_phrase=_utf8(phrase))
+        case Ended(cause=str(cause)):
+            return replace(event, cause=_utf8(cause))
+        case IncomingInvite(from_uri=from_uri, to_uri=to_uri, request_uri=request_uri):
+            return replace(
+                event,
+                from_uri=_utf8(from_uri),
+                to_uri=_utf8(to_uri),
+                request_uri=_utf8(request_uri),
+            )
+        case _:
+            return event
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

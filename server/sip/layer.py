@@ -31,6 +31,12 @@ class TransactionLayer:
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether a request of ours still waits for its final response."""
+        waiting = (State.TRYING, State.PROCEEDING)
+        return any(transaction.state in waiting for transaction in self._clients.values())
+
     def send(self, datagram: bytes, destination: Address) -> None:
         """Queue a datagram that belongs to no transaction."""
         self.outbox.append((datagram, destination))

@@ -27,12 +27,9 @@ REASONS: dict[int, EndedReason] = {
 }
 
 
-def ended_reason(status: int, *, rang_out: bool = False) -> EndedReason:
+def ended_reason(status: int) -> EndedReason:
     """Return the reason for a call that ended with a final, non-2xx `status`.
 
-    rang_out: our own ring timeout sent the CANCEL, so a 487 means that nobody answered.
     A status without a row, a redirection among them, is `dial_failed`.
     """
-    if status == 487 and rang_out:
-        return "dial_no_answer"
     return REASONS.get(status, "dial_failed")

@@ -12,12 +12,12 @@ def tone(samples: int, first: int = 0, hz: float = 200.0) -> Pcm:
 def after_tone(samples: int = 480) -> Concealer:
     concealer = Concealer(8000)
     for first in range(0, samples, 160):
-        concealer.heard(tone(160, first))
+        concealer.joined(tone(160, first))
     return concealer
 
 
 def test_heard_audio_passes_untouched() -> None:
-    assert Concealer(8000).heard(tone(160)).tolist() == tone(160).tolist()
+    assert Concealer(8000).joined(tone(160)).tolist() == tone(160).tolist()
 
 
 def test_a_lost_packet_of_a_steady_sound_is_continued_in_phase() -> None:
@@ -33,14 +33,14 @@ def test_the_join_does_not_click() -> None:
 def test_the_packet_after_the_gap_is_joined_without_a_click() -> None:
     concealer = after_tone()
     stand_in = concealer.conceal(160)
-    joined = np.concatenate((stand_in, concealer.heard(tone(160, 640))))
+    joined = np.concatenate((stand_in, concealer.joined(tone(160, 640))))
     assert np.abs(np.diff(joined.astype(int))).max() < 2 * np.abs(np.diff(tone(480))).max()
 
 
 def test_a_lost_packet_silences_no_more_than_itself() -> None:
     concealer = after_tone()
     concealer.conceal(160)
-    heard = concealer.heard(tone(160, 640))
+    heard = concealer.joined(tone(160, 640))
     assert heard[32:].tolist() == tone(160, 640)[32:].tolist()
 
 
@@ -64,11 +64,11 @@ def test_loss_before_anything_was_heard_is_silence() -> None:
 
 def test_after_real_silence_no_echo_of_earlier_speech_is_made_up() -> None:
     concealer = after_tone()
-    concealer.rest()
+    concealer.forget()
     assert not concealer.conceal(160).any()
 
 
 def test_packets_shorter_than_a_pitch_period_are_concealed_too() -> None:
     concealer = Concealer(8000)
-    concealer.heard(tone(8))
+    concealer.joined(tone(8))
     assert concealer.conceal(160).size == 160

@@ -122,7 +122,6 @@ def test_a_large_jump_either_way_is_a_restart_and_not_172_seconds_of_lateness(ju
     push(buffer, 20_000, 0.0)
     assert push(buffer, 20_000 + jump, 0.02) == [20_000 + jump]
     assert push(buffer, 20_001 + jump, 0.04) == [20_001 + jump]
-    assert buffer.restarts == 1
 
 
 def test_a_small_step_back_with_a_running_timestamp_is_a_restart() -> None:

@@ -108,11 +108,15 @@ def test_a_hold_sends_nothing_while_the_clock_runs_on() -> None:
     assert after.marker
 
 
-def test_speech_waits_while_the_leg_is_held() -> None:
-    leg = Leg(replace(NEGOTIATED, direction="inactive"))
-    leg.pacer.push(np.full(160, 1, np.int16))
-    leg.tick(10)
-    assert leg.pacer.pending_samples == 160
+@pytest.mark.parametrize("direction", ["recvonly", "inactive"])
+def test_a_held_leg_plays_to_nobody_at_the_pace_of_the_tick(direction: str) -> None:
+    leg = Leg(replace(NEGOTIATED, direction=direction))
+    leg.pacer.push(np.full(1600, 1, np.int16))
+    assert leg.tick(4) == []
+    assert leg.pacer.played_samples == 640
+    leg.path.adopt(NEGOTIATED)
+    leg.tick(6)
+    assert leg.pacer.pending_samples == 0
 
 
 def test_a_codec_agreed_later_is_used_from_the_next_tick() -> None:

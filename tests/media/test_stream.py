@@ -247,13 +247,12 @@ def test_both_sides_are_recorded_at_their_place(tmp_path: Path) -> None:
         callee.pacer.push(tone(1600))
         await asyncio.sleep(0.5)
         hang_up(caller, callee)
-        recorder.close(12_000).result(30)
+        recorder.close().result(30)
 
     run(main())
     with wave.open(str(path)) as file:
         audio = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
     left, right = np.flatnonzero(np.abs(audio[:, 0]) > 100), np.flatnonzero(audio[:, 1])
-    assert audio.shape[0] == 12_000
     assert (right[0], right[-1]) == (pytest.approx(4160, abs=5), pytest.approx(5760, abs=5))
     assert (left[0], left[-1]) == (pytest.approx(8160, abs=5), pytest.approx(9760, abs=5))
 

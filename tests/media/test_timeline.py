@@ -11,58 +11,58 @@ def listening() -> ListeningTimeline:
 
 def test_contiguous_audio_owes_no_silence() -> None:
     timeline = listening()
-    assert [timeline.heard(1, n * 160, 160, n * 0.02) for n in range(5)] == [0] * 5
+    assert [timeline.silence_before(1, n * 160, 160, n * 0.02) for n in range(5)] == [0] * 5
 
 
 def test_a_timestamp_jump_owes_the_silence_it_skips() -> None:
     timeline = listening()
-    timeline.heard(1, 0, 160, 0.0)
-    assert timeline.heard(1, 160 + 800, 160, 0.12) == 800
+    timeline.silence_before(1, 0, 160, 0.0)
+    assert timeline.silence_before(1, 160 + 800, 160, 0.12) == 800
 
 
 def test_an_absurd_jump_owes_no_more_than_200_ms() -> None:
     timeline = listening()
-    timeline.heard(1, 0, 160, 0.0)
-    assert timeline.heard(1, 1 << 30, 160, 0.02) == 1600
+    timeline.silence_before(1, 0, 160, 0.0)
+    assert timeline.silence_before(1, 1 << 30, 160, 0.02) == 1600
 
 
 def test_another_ssrc_owes_nothing_for_its_timestamp() -> None:
     timeline = listening()
-    timeline.heard(1, 0, 160, 0.0)
-    assert timeline.heard(2, 80_000, 160, 0.02) == 0
+    timeline.silence_before(1, 0, 160, 0.0)
+    assert timeline.silence_before(2, 80_000, 160, 0.02) == 0
 
 
 def test_a_quiet_line_is_filled_with_as_much_silence_as_time_has_passed() -> None:
     timeline = listening()
-    timeline.heard(1, 0, 160, 0.0)
-    fills = [timeline.fill(n * 0.02 + 1e-6) for n in range(1, 16)]
+    timeline.silence_before(1, 0, 160, 0.0)
+    fills = [timeline.silence_due(n * 0.02 + 1e-6) for n in range(1, 16)]
     assert fills == [0] * 9 + [1600] + [160] * 5
 
 
 def test_silence_filled_in_is_not_owed_again_by_the_timestamp() -> None:
     timeline = listening()
-    timeline.heard(1, 0, 160, 0.0)
-    timeline.fill(1.001)
-    assert timeline.heard(1, 160 + 8000, 160, 1.02) == 0
+    timeline.silence_before(1, 0, 160, 0.0)
+    timeline.silence_due(1.001)
+    assert timeline.silence_before(1, 160 + 8000, 160, 1.02) == 0
 
 
 def test_silence_filled_in_is_not_concealed_again_as_loss() -> None:
     timeline = listening()
-    timeline.heard(1, 0, 160, 0.0)
-    timeline.fill(0.241)
-    assert timeline.lost(1600) == 0
-    assert timeline.lost(1600) == 1280
+    timeline.silence_before(1, 0, 160, 0.0)
+    timeline.silence_due(0.241)
+    assert timeline.still_lost(1600) == 0
+    assert timeline.still_lost(1600) == 1280
 
 
 def test_concealed_loss_is_not_owed_again_as_silence() -> None:
     timeline = listening()
-    timeline.heard(1, 0, 160, 0.0)
-    assert timeline.lost(160) == 160
-    assert timeline.heard(1, 320, 160, 0.04) == 0
+    timeline.silence_before(1, 0, 160, 0.0)
+    assert timeline.still_lost(160) == 160
+    assert timeline.silence_before(1, 320, 160, 0.04) == 0
 
 
 def test_a_line_that_never_spoke_is_silent_too() -> None:
-    assert listening().fill(0.301) == 2400
+    assert listening().silence_due(0.301) == 2400
 
 
 def recording() -> RecordingTimeline:

@@ -40,6 +40,16 @@ class Echo:
         self.calls.append(path)
         return path
 
+    def hang(self, begun: str) -> None:
+        with open(begun, "w"):
+            time.sleep(600)
+
+    def think(self, steps: int, step_s: float) -> Iterator[None]:
+        """Work without a word."""
+        for _ in range(steps):
+            time.sleep(step_s)
+            yield None
+
     def fail(self) -> None:
         raise ValueError("no such thing")
 

@@ -1,6 +1,7 @@
 """The host of an engine process: answers, streams, cancellation, loss and restart."""
 
 import asyncio
+import errno
 import os
 import select
 import signal
@@ -18,6 +19,11 @@ from models.host import EngineHost
 ROOT = Path(__file__).parents[2]
 
 
+def open_descriptors() -> int:
+    """How many this process has."""
+    return len(os.listdir("/proc/self/fd"))
+
+
 @pytest.fixture
 async def host() -> AsyncIterator[EngineHost]:
     host = EngineHost("echo", "tests.models.engines:load", queue_limit=4)
@@ -26,11 +32,12 @@ async def host() -> AsyncIterator[EngineHost]:
     await host.close()
 
 
-async def restarted(host: EngineHost) -> None:
-    """Wait until a lost process has been replaced."""
-    done = asyncio.Event()
-    host.on_restart = done.set
-    await done.wait()
+@pytest.fixture
+async def impatient() -> AsyncIterator[EngineHost]:
+    host = EngineHost("echo", "tests.models.engines:load", answer_s=0.5)
+    await host.start()
+    yield host
+    await host.close()
 
 
 async def test_a_call_returns_the_methods_result(host: EngineHost) -> None:
@@ -88,6 +95,7 @@ async def test_cancelled_queued_work_is_never_begun(host: EngineHost, tmp_path: 
     await asyncio.sleep(0)
     queued.cancel()
     await asyncio.gather(queued, return_exceptions=True)
+    await asyncio.sleep(0.1)  # the child reads on while its engine works
     (tmp_path / "go").touch()
     await running
     assert "queued" not in await host.call("noted")
@@ -179,10 +187,80 @@ async def test_a_stream_ends_with_an_error_when_the_process_dies(host: EngineHos
             pass
 
 
-async def test_a_restart_is_announced(host: EngineHost) -> None:
-    host.post("die")
-    await restarted(host)
+async def test_a_process_that_hangs_is_killed_and_replaced(
+    impatient: EngineHost, tmp_path: Path
+) -> None:
+    first = impatient.pid
+    with pytest.raises(EngineLost, match=r"hung for 0\.5 s"):
+        await impatient.call("wait_for", str(tmp_path / "never"))
+    assert await impatient.call("echo", "again") == "again"
+    assert impatient.pid != first
+
+
+async def test_a_hanging_process_is_found_out_though_nobody_waits_for_it_any_more(
+    impatient: EngineHost, tmp_path: Path
+) -> None:
+    first = impatient.pid
+    running = asyncio.create_task(impatient.call("hang", str(tmp_path / "begun")))
+    while not (tmp_path / "begun").exists():  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    while impatient.pid == first:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert await impatient.call("echo", 1) == 1
+
+
+async def test_long_work_that_shows_a_sign_of_life_is_let_be(impatient: EngineHost) -> None:
+    first = impatient.pid
+    assert [piece async for piece in impatient.stream("think", 40, 0.02)] == []
+    assert impatient.pid == first
+
+
+async def test_an_idle_process_is_let_be_also_after_cancelled_work(impatient: EngineHost) -> None:
+    first = impatient.pid
+    stream = impatient.stream("count", "endless", 10**12)
+    await anext(stream)
+    await stream.aclose()
+    await asyncio.sleep(0.8)
+    assert impatient.pid == first
+    assert impatient.restarts == 0
+
+
+async def test_a_restart_that_finds_no_resources_is_tried_again(
+    host: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shortages = [OSError(errno.EMFILE, "no descriptors"), OSError(errno.ENOMEM, "no memory")]
+    popen = subprocess.Popen
+
+    def short(*args: object, **options: object) -> object:
+        if shortages:
+            raise shortages.pop(0)
+        return popen(*args, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(subprocess, "Popen", short)
+    sockets = open_descriptors()
+    with pytest.raises(EngineLost, match="process ended"):
+        await host.call("die")
+    with pytest.raises(EngineLost, match=r"does not restart: .* no descriptors"):
+        await host.call("echo", 1)
+    while host.pid is None:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
     assert await host.call("echo", 1) == 1
+    assert open_descriptors() == sockets
+
+
+async def test_a_start_without_resources_is_an_error_of_the_tree(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def short(*_: object, **__: object) -> object:
+        raise OSError(errno.EAGAIN, "no processes")
+
+    monkeypatch.setattr(subprocess, "Popen", short)
+    before = open_descriptors()
+    with pytest.raises(EngineLost, match=r"no process for the echo engine: .*no processes"):
+        await EngineHost("echo", "tests.models.engines:load").start()
+    assert open_descriptors() == before
 
 
 async def test_an_engine_that_does_not_restart_says_why(tmp_path: Path) -> None:
@@ -206,6 +284,16 @@ async def test_closing_ends_the_process_and_what_is_pending(tmp_path: Path) -> N
     await host.close()
     with pytest.raises(EngineLost):
         await pending
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_closing_right_after_the_start_ends_the_process() -> None:
+    host = EngineHost("echo", "tests.models.engines:load")
+    await host.start()
+    pid = host.pid
+    await host.close()
+    assert pid is not None
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 async def model(gguf_file: Path) -> AsyncIterator[LlamaModel]:
-    model = LlamaModel(gguf_file, context_tokens=1024, conversations=4)
+    model = LlamaModel(gguf_file)
     await model.start()
     yield model
     await model.close()
@@ -34,7 +34,7 @@ async def model(gguf_file: Path) -> AsyncIterator[LlamaModel]:
 @pytest.fixture
 def engine(gguf_file: Path) -> llama.LlamaEngine:
     """The child's side, in this process."""
-    return llama.load(str(gguf_file), 1024, 4, 32, 0)
+    return llama.load(str(gguf_file), 1024, 4)
 
 
 def steps(engine: llama.LlamaEngine, conversation: str, prompt: object = PROMPT) -> list[str]:
@@ -150,7 +150,7 @@ def with_template(tmp_path: Path) -> Path:
 
 
 def test_the_files_own_template_is_used(with_template: Path) -> None:
-    engine = llama.load(str(with_template), 512, 2, 32, 0)
+    engine = llama.load(str(with_template), 512, 2)
     text = engine._format.render([("system", "Be kind."), ("user", "Hi")], reply=True)
     assert text == "<user>Be kind.\n\nHi<assistant>"
 

@@ -125,6 +125,71 @@ async def test_reset_starts_from_nothing(speech: Pcm) -> None:
     assert heard[-10:] == pytest.approx(fresh, abs=1e-3)
 
 
+def reported() -> list[object]:
+    """What the running loop is told of exceptions from now on."""
+    errors: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: errors.append(context["exception"])
+    )
+    return errors
+
+
+async def test_a_leg_that_fails_costs_the_others_no_window() -> None:
+    errors = reported()
+    fault = ValueError("broken")
+
+    def fail(*_: float) -> None:
+        raise fault
+
+    detector = SileroDetector(gate=False)
+    heard: list[float] = []
+    first, second = detector.open(fail), detector.open(lambda _, now: heard.append(now))
+    for now in (1.0, 2.0):
+        first.feed(silence(0.096), now)
+        second.feed(silence(0.096), now)
+        await asyncio.sleep(0)
+    assert heard == [1.0] * 3 + [2.0] * 3
+    assert errors == [fault] * 6
+
+
+async def test_a_batch_that_cannot_be_scored_changes_nothing_and_the_next_one_is(
+    speech: Pcm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = reported()
+    detector = SileroDetector(gate=False)
+    heard: list[float] = []
+    stream = detector.open(lambda probability, _: heard.append(probability))
+    stream.feed(speech[:2560], 0.0)
+    await asyncio.sleep(0)
+    fault = RuntimeError("onnxruntime")
+
+    def fail(_: object) -> list[float]:
+        raise fault
+
+    with monkeypatch.context() as broken:
+        broken.setattr(detector, "_score", fail)
+        stream.feed(speech[2560:3072], 0.0)
+        await asyncio.sleep(0)
+    stream.feed(silence(0.64), 0.0)
+    await asyncio.sleep(0)
+    assert heard[9] > 0.5
+    assert heard[10:12] == [heard[9]] * 2
+    assert heard[-1] < 0.2
+    assert errors == [fault] * 2
+
+
+async def test_after_a_reset_the_gate_stays_open_until_the_state_has_settled() -> None:
+    detector = SileroDetector()
+    stream = detector.open(lambda *_: None)
+    stream.feed(silence(0.64), 0.0)
+    await asyncio.sleep(0)
+    stream.reset()
+    before = detector.windows_scored
+    stream.feed(silence(0.64), 0.0)
+    await asyncio.sleep(0)
+    assert detector.windows_scored - before == silero.QUIET_WINDOWS
+
+
 async def test_no_call_back_comes_after_close() -> None:
     heard: list[float] = []
     detector = SileroDetector(gate=False)

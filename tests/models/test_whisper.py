@@ -21,12 +21,12 @@ Pcm = npt.NDArray[np.int16]
 @pytest.fixture(scope="session")
 def engine(whisper_dir: Path) -> whisper.WhisperEngine:
     """The child's side, in this process."""
-    return whisper.load(str(whisper_dir), "en", 1, 200.0, whisper.LONGEST_WINDOW_MS, "cpu", "int8")
+    return whisper.load(str(whisper_dir), 200.0, whisper.LONGEST_WINDOW_MS)
 
 
 @pytest.fixture
 async def transcriber(whisper_dir: Path) -> AsyncIterator[WhisperTranscriber]:
-    transcriber = WhisperTranscriber(whisper_dir, pad_ms=200.0)
+    transcriber = WhisperTranscriber(whisper_dir)
     await transcriber.start()
     yield transcriber
     await transcriber.close()

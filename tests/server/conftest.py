@@ -1,7 +1,7 @@
 """A real database and a real HTTP server on loopback; only the phone is played by the test."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from pipeline.ports import Message
 from pipeline.task import Task
 from server.api.http import build_http, start_http
 from server.api.keys import KeyRing
-from server.calls.conversation import Conversation
+from server.calls.conversation import Conversation, Report
 from server.calls.model import CallRequest
 from server.calls.store import CallStore
 from server.calls.workflow import CallWorkflow
@@ -29,8 +29,6 @@ PLAYBOOK = """
 """
 AT = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
-Report = Callable[[str, Mapping[str, object]], None]
-
 
 @dataclass
 class ScriptedPhone:
@@ -40,6 +38,8 @@ class ScriptedPhone:
     tasks: list[Task] = field(default_factory=list)
     failure: Exception | None = None
     recording: Path | None = None
+    sip_reason: str = "OK"
+    progress: tuple[str, ...] = ("ringing", "in-progress")
     lasting: bool = False
     """Calls go on until `hang_up`."""
     _hung_up: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -52,8 +52,8 @@ class ScriptedPhone:
         hung_up = self._hung_up[call_id] = asyncio.Event()
         if self.failure is not None:
             raise self.failure
-        report("status", {"status": "ringing"})
-        report("status", {"status": "in-progress"})
+        for status in self.progress:
+            report("status", {"status": status})
         report("transcript.final", {"role": "user", "content": "Hello?"})
         if self.lasting:
             await hung_up.wait()
@@ -64,7 +64,7 @@ class ScriptedPhone:
             answered_at=AT.replace(second=5),
             ended_at=AT.replace(second=35),
             sip_status=200,
-            sip_reason="OK",
+            sip_reason=self.sip_reason,
             messages=(
                 Message("assistant", "Hi, this is", "Hi, this is Ava.", True, 0.1, 1.0),
                 Message("user", "Hello?", start_s=1.1, end_s=1.5),

@@ -1,21 +1,36 @@
 """What a log line shows."""
 
+import atexit
 import io
 import logging
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from server.logs import configure_logs, mask
 
+Written = Callable[[], str]
+
 
 @pytest.fixture
-def lines() -> Iterator[io.StringIO]:
+def stream() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def written(stream: io.StringIO) -> Iterator[Written]:
+    """Stops the logging and tells what it wrote."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
-    stream = io.StringIO()
-    configure_logs("DEBUG", stream)
-    yield stream
+    writer = configure_logs("DEBUG", stream)
+    atexit.unregister(writer.stop)
+
+    def stop() -> str:
+        writer.stop()
+        return stream.getvalue()
+
+    yield stop
     root.handlers[:], level = before
     root.setLevel(level)
 
@@ -38,18 +53,32 @@ def test_numbers_and_secrets_are_masked(text: str, masked: str) -> None:
     assert mask(text) == masked
 
 
-def test_arguments_are_masked_too(lines: io.StringIO) -> None:
+def test_arguments_are_masked_too(written: Written) -> None:
     logging.getLogger("offhook").info("calling %s", "+16478359044")
-    assert 'message="calling +1647***9044"' in lines.getvalue()
-    assert "8359044" not in lines.getvalue()
+    text = written()
+    assert 'message="calling +1647***9044"' in text
+    assert "8359044" not in text
 
 
-def test_a_record_is_one_line_whatever_it_holds(lines: io.StringIO) -> None:
+def test_a_record_is_one_line_whatever_it_holds(written: Written) -> None:
     try:
         raise ValueError("dialled +16478359044\nand failed")
     except ValueError:
         logging.getLogger("offhook").exception('a "quoted"\nmessage\r\n\u2028level=info')
-    text = lines.getvalue()
+    text = written()
     assert len(text.splitlines()) == 1
     assert "level=error logger=offhook" in text
     assert "8359044" not in text
+
+
+def test_a_reader_that_does_not_read_keeps_nobody_waiting(
+    stream: io.StringIO, written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_on = threading.Event()
+    write = stream.write
+    monkeypatch.setattr(stream, "write", lambda text: read_on.wait(5) and write(text))
+    for number in range(3):
+        logging.getLogger("offhook").info("line %d", number)
+    assert stream.getvalue() == ""
+    read_on.set()
+    assert len(written().splitlines()) == 3

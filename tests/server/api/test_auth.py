@@ -4,7 +4,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from server.api.keys import KeyRing
 from server.calls.schema import api_keys
@@ -75,3 +75,17 @@ async def test_a_node_with_a_part_missing_is_not_ready(node: Any) -> None:
         body = await answer.json()
     assert answer.status == 503
     assert body["checks"]["engines"] == "loading"
+
+
+async def test_a_revoked_key_is_refused_when_its_trust_runs_out(
+    store: CallStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring = KeyRing(store.engine)
+    keys = [await ring.create(name) for name in ("lasting", "brief")]
+    assert await ring.find(keys[0]) is not None
+    monkeypatch.setattr("server.api.keys.TRUST_S", 0.0)
+    assert await ring.find(keys[1]) is not None
+    async with store.engine.begin() as connection:
+        await connection.execute(update(api_keys).values(revoked_at="2026-01-31"))
+    assert await ring.find(keys[0]) is not None
+    assert await ring.find(keys[1]) is None

@@ -41,6 +41,10 @@ def test_real_looking_numbers_of_many_countries_are_taken(number: str) -> None:
         "sip:a@b@c",
         "sips:a@host",
         "tel:+14165550123",
+        "sip:a@b:99999",
+        "sip:alice@[::",
+        "sip:alice@[::1]]",
+        "sip:alice@2001:db8::1",
     ],
 )
 def test_a_sip_uri_is_user_and_host_only(uri: str) -> None:
@@ -53,6 +57,14 @@ def test_a_sip_uri_is_user_and_host_only(uri: str) -> None:
 )
 def test_a_plain_sip_uri_is_taken(uri: str) -> None:
     assert CallRequest(to=uri, objective="x").to == uri
+
+
+@pytest.mark.parametrize(
+    "name", ["Ava\r\nX: y", "Ava\x00", "Ava\t", "Ava\x7f", "Ava\x85", "\ud800"]
+)
+def test_a_name_that_goes_into_a_sip_header_is_one_line_of_text(name: str) -> None:
+    with pytest.raises(ValidationError):
+        CallRequest(to="+14165550123", objective="x", agent_name=name)
 
 
 def test_facts_are_limited_in_bytes_not_characters() -> None:

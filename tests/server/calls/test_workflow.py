@@ -177,6 +177,95 @@ async def test_what_the_request_leaves_open_comes_from_the_settings(
     assert phone.tasks[0].recorded is False
 
 
+async def test_what_is_no_unicode_costs_the_call_its_record_but_not_the_node(
+    store: CallStore, workflow: CallWorkflow, phone: Any
+) -> None:
+    phone.sip_reason = b"Besetzt f\xfcr Sie".decode("utf-8", "surrogateescape")
+    call = await workflow.place(request())
+    record = await ended(store, workflow.feed, call.id)
+    assert (record.status, record.ended_reason) == ("ended", "engine_error")
+    phone.sip_reason = "OK"
+    call = await workflow.place(request())
+    assert (await ended(store, workflow.feed, call.id)).ended_reason == "agent_hangup"
+
+
+@pytest.mark.parametrize(
+    "failure", [OperationalError("COMMIT", {}, Exception("disk is full")), RuntimeError("broken")]
+)
+async def test_listeners_are_told_even_when_the_last_record_is_lost(
+    store: CallStore,
+    workflow: CallWorkflow,
+    phone: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Exception,
+) -> None:
+    async def fail(*_: Any) -> Any:
+        raise failure
+
+    monkeypatch.setattr(store, "conclude", fail)
+    monkeypatch.setattr("server.calls.workflow.WRITE_RETRY_S", 0)
+    phone.lasting = True
+    call = await workflow.place(request())
+    stream = follow(store, workflow.feed, call.id, 0)
+    seen = [await anext(stream)]
+    workflow.hang_up(call.id)
+    seen += [event async for event in stream]
+    assert [event.seq for event in seen if event is not None] == [1, 2, 3, 4, 5]
+    assert seen[-1] is not None
+    assert seen[-1].type == "call.ended"
+    late = [event async for event in follow(store, workflow.feed, call.id, 0)]
+    assert len(late) == 4
+    assert store.append_event(call.id, "status", {}) is None
+
+
+async def test_a_call_whose_record_is_being_written_when_the_node_drains_is_not_dialled(
+    store: CallStore, workflow: CallWorkflow, phone: Any
+) -> None:
+    placing = asyncio.create_task(workflow.place(request()))
+    await asyncio.sleep(0)
+    await workflow.drain(5)
+    call = await placing
+    assert (await store.get(call.id)).ended_reason == "canceled"
+    assert phone.dialled == []
+
+
+async def test_a_record_that_cannot_be_made_places_no_call(
+    store: CallStore, workflow: CallWorkflow, phone: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: Any) -> None:
+        raise OperationalError("COMMIT", {}, Exception("disk is full"))
+
+    monkeypatch.setattr(store, "create", fail)
+    with pytest.raises(OperationalError):
+        await workflow.place(request())
+    await workflow.drain(5)
+    assert phone.dialled == []
+
+
+async def test_a_status_is_reported_only_where_it_changes(
+    store: CallStore, workflow: CallWorkflow, phone: Any
+) -> None:
+    phone.progress = ("ringing", "ringing", "in-progress", "in-progress")
+    call = await workflow.place(request())
+    await ended(store, workflow.feed, call.id)
+    events = await store.events_after(call.id)
+    reported = [event.data["status"] for event in events if event.type == "status"]
+    assert reported == ["queued", "ringing", "in-progress"]
+
+
+async def test_times_once_shown_stay_as_they_are(
+    store: CallStore, workflow: CallWorkflow, phone: Any
+) -> None:
+    phone.lasting = True
+    call = await workflow.place(request())
+    await answered(store, workflow.feed, call.id)
+    live = await store.get(call.id)
+    workflow.hang_up(call.id)
+    over = await ended(store, workflow.feed, call.id)
+    assert live.started_at is not None
+    assert (over.started_at, over.answered_at) == (live.started_at, live.answered_at)
+
+
 async def test_a_sip_uri_is_dialled_only_where_settings_allow(
     store: CallStore, workflow: CallWorkflow, phone: Any, settings: Settings
 ) -> None:

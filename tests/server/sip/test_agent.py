@@ -80,7 +80,7 @@ def test_a_ringing_call_is_canceled_on_both_sides():
     wire.run(1.0)
     bob.ring(call_id, wire.now)
     wire.run(1.0)
-    alice.cancel(call_id, wire.now)
+    alice.hang_up(call_id, wire.now)
     wire.settle()
     assert wire.events[ALICE][-1] == Failed(call_id, 487, "Request Terminated")
     assert wire.events[BOB][-1] == Canceled(call_id)

@@ -36,6 +36,14 @@ def test_an_invite_is_announced_and_answered_100():
     ]
 
 
+def test_callers_that_are_no_utf_8_are_announced_as_far_as_they_can_be_read():
+    peer = Peer()
+    invite = request("INVITE", body=OFFER, to="<sip:f\udcfcr@192.0.2.1>", sender="<sip:\udcfc@x>")
+    peer.receive(invite)
+    (announced,) = peer.events()
+    assert (announced.from_uri, announced.to_uri) == ("sip:\ufffd@x", "sip:f\ufffdr@192.0.2.1")
+
+
 def test_a_retransmitted_invite_gets_the_last_response_again_and_no_second_call():
     peer, invite = invited()
     peer.agent.ring("call-1", peer.now)

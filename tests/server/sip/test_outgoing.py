@@ -96,6 +96,13 @@ def test_a_refusal_is_acknowledged_and_ends_the_call(status):
     assert peer.events() == [Failed(call_id, status, "Reason", 30)]
 
 
+def test_a_phrase_that_is_no_utf_8_is_reported_as_far_as_it_can_be_read():
+    peer, invite, call_id = calling()
+    raw = bytes(response(invite, 486)).replace(b"486 Reason", b"486 Besetzt f\xfcr Sie", 1)
+    peer.receive(raw)
+    assert peer.events() == [Failed(call_id, 486, "Besetzt f\ufffdr Sie")]
+
+
 def test_no_response_at_all_fails_with_a_local_408():
     peer, _, call_id = calling()
     peer.advance(32.0)
@@ -151,7 +158,7 @@ def test_the_ack_of_an_authenticated_call_carries_the_credentials():
 
 def test_cancel_waits_for_the_first_provisional_response():
     peer, invite, call_id = calling()
-    peer.agent.cancel(call_id, peer.now)
+    peer.agent.hang_up(call_id, peer.now)
     assert peer.sent() == []
     peer.receive(response(invite, 100))
     (cancel,) = peer.sent()
@@ -164,7 +171,7 @@ def test_cancel_waits_for_the_first_provisional_response():
 def test_a_487_after_cancel_ends_the_call():
     peer, invite, call_id = calling()
     peer.receive(response(invite, 180))
-    peer.agent.cancel(call_id, peer.now)
+    peer.agent.hang_up(call_id, peer.now)
     peer.receive(response(invite, 487))
     assert peer.events()[-1] == Failed(call_id, 487, "Reason")
 
@@ -172,7 +179,7 @@ def test_a_487_after_cancel_ends_the_call():
 def test_cancel_twice_sends_one():
     peer, invite, call_id = calling()
     peer.receive(response(invite, 180))
-    peer.agent.cancel(call_id, peer.now)
+    peer.agent.hang_up(call_id, peer.now)
     peer.agent.hang_up(call_id, peer.now)
     assert len(peer.sent()) == 1
 
@@ -180,7 +187,7 @@ def test_cancel_twice_sends_one():
 def test_an_answer_that_crosses_the_cancel_is_acknowledged_and_hung_up():
     peer, invite, call_id = calling()
     peer.receive(response(invite, 180))
-    peer.agent.cancel(call_id, peer.now)
+    peer.agent.hang_up(call_id, peer.now)
     peer.sent()
     peer.receive(response(invite, 200, **OK))
     assert [message.method for message in peer.sent()] == ["ACK", "BYE"]
@@ -190,7 +197,7 @@ def test_an_answer_that_crosses_the_cancel_is_acknowledged_and_hung_up():
 def test_a_cancel_that_nobody_follows_up_is_abandoned_after_32_seconds():
     peer, invite, call_id = calling()
     peer.receive(response(invite, 180))
-    peer.agent.cancel(call_id, peer.now)
+    peer.agent.hang_up(call_id, peer.now)
     (cancel,) = peer.sent()
     peer.receive(response(cancel, 200))
     peer.advance(32.0)
@@ -200,14 +207,14 @@ def test_a_cancel_that_nobody_follows_up_is_abandoned_after_32_seconds():
 
 def test_a_cancel_before_any_response_does_not_hide_behind_408():
     peer, _, call_id = calling()
-    peer.agent.cancel(call_id, peer.now)
+    peer.agent.hang_up(call_id, peer.now)
     peer.advance(32.0)
     assert peer.events() == [Failed(call_id, 487, "Request Terminated", local=True)]
 
 
 def test_a_challenge_after_cancel_is_not_answered():
     peer, invite, call_id = calling(credentials=Credentials("user", "secret"))
-    peer.agent.cancel(call_id, peer.now)
+    peer.agent.hang_up(call_id, peer.now)
     peer.receive(response(invite, 407, fields=(CHALLENGE,)))
     assert [message.method for message in peer.sent()] == ["ACK"]
     assert peer.events() == [Failed(call_id, 487, "Request Terminated", local=True)]
@@ -233,7 +240,6 @@ def test_a_request_before_the_answer_meets_no_dialog():
 def test_hanging_up_an_unknown_call_does_nothing():
     peer = Peer()
     peer.agent.hang_up("nothing", 0.0)
-    peer.agent.cancel("nothing", 0.0)
     assert peer.sent() == []
 
 

@@ -25,8 +25,3 @@ from server.sip.reason import ended_reason
 )
 def test_every_final_status_has_a_reason(status, reason):
     assert ended_reason(status) == reason
-
-
-def test_a_487_after_our_ring_timeout_means_no_answer():
-    assert ended_reason(487, rang_out=True) == "dial_no_answer"
-    assert ended_reason(486, rang_out=True) == "dial_busy"

@@ -180,3 +180,9 @@ def test_a_callee_that_challenges_our_bye_learns_no_digest():
     name, value = REALM
     talk.peer.receive(response(bye, 401, fields=((name, value.format("evil")),)))
     assert talk.peer.sent() == []
+
+
+def test_a_cause_that_is_no_utf_8_is_reported_as_far_as_it_can_be_read():
+    talk = Talk().answered()
+    talk.request("BYE", fields=(("Reason", 'SIP;text="f\udcfcr"'),))
+    assert talk.peer.events() == [Ended(talk.call_id, "remote", 'SIP;text="f\ufffdr"')]

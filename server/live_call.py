@@ -1,14 +1,14 @@
 """One live call, from the INVITE to the end of its media; the only place where legs meet sessions.
 
-Stands between the durable workflow, which awaits `run`, and the packet path, which runs
-through `MediaStream` and `Session` without passing here.
+Stands between the workflow, which awaits `run`, and the packet path, which runs through
+`MediaStream` and `Session` without passing here.
 """
 
 import asyncio
 import logging
-import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -26,7 +26,7 @@ from media.udp import RtpSocket
 from pipeline import events as talk
 from pipeline.analysis import answered_by
 from pipeline.session import Session
-from server.calls.conversation import Conversation
+from server.calls.conversation import Conversation, Report
 from server.calls.model import EndedReason
 from server.latency import percentiles
 from server.sip import events as sip
@@ -36,11 +36,8 @@ from server.sip.transport import SipEndpoint
 
 log = logging.getLogger(__name__)
 
-Report = Callable[[str, Mapping[str, object]], None]
-"""Type of an event and its data; must not block."""
-
 _MEDIA_CHECK_S = 0.5
-_RELEASE_S = 2.0
+_CLOSE_RECORDING_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +89,7 @@ class LiveCall:
         self._recording = recording
         self._loop = asyncio.get_running_loop()
         self._ending: asyncio.Future[_Ending] = self._loop.create_future()
-        self._leg_over = asyncio.Event()
+        self._leg_over = False
         self._leg = ""
         self._trunk_responds = False
         self._offer = b""
@@ -132,31 +129,33 @@ class LiveCall:
         return self._leg
 
     async def run(self, session: Session) -> Conversation:
-        """Hold the conversation on the dialled leg. Returns when the call is over on the wire."""
+        """Hold the conversation on the dialled leg, and let go of everything when it is over."""
         self._session = session
         started_on = datetime.now(UTC)
         preparation = self._loop.create_task(self._prepare(session))
-        try:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._close_recording)
+            stack.callback(lambda: session.stop(self._loop.time()))
+            stack.callback(self._end_leg)
+            stack.callback(self._end_media)
+            stack.callback(preparation.cancel)
             ending = await self._ending
-        finally:
-            preparation.cancel()
-            self._stop_media()
-        await self._release_leg()
-        recording = await self._close_recording()
-        quality = self._quality()
-        self._socket.close()
+            ended_on = datetime.now(UTC)
+            self._end_media()
+            self._end_leg()
+            await session.finish(self._loop.time())
         return Conversation(
             ended_reason=ending.reason,
             sip_status=ending.sip_status,
             sip_reason=ending.sip_reason,
             started_at=started_on,
             answered_at=self._answered_on,
-            ended_at=datetime.now(UTC),
+            ended_at=ended_on,
             messages=tuple(session.messages),
             answered_by=answered_by(session.messages),
             latency={stage: percentiles(values) for stage, values in self._latency.items()},
-            quality=quality,
-            recording=recording,
+            quality=self._quality(),
+            recording=await self._recorded(),
             tool_calls=tuple(self._tool_calls),
             warnings=tuple(self._warnings),
         )
@@ -178,11 +177,11 @@ class LiveCall:
             case sip.Answered(sdp=answer):
                 self._answered(answer)
             case sip.Failed(status=status, reason_phrase=phrase, local=local):
-                self._leg_over.set()
+                self._leg_over = True
                 reason: EndedReason = "dial_failed" if local else ended_reason(status)
                 self._end(_Ending(reason, status, phrase))
             case sip.Ended(by=by, sip_status=status, cause=cause):
-                self._leg_over.set()
+                self._leg_over = True
                 reason = "user_hangup" if by == "remote" else "dial_failed"
                 self._end(_Ending(reason, status, cause))
             case sip.DtmfInfo(digit=digit):
@@ -196,12 +195,16 @@ class LiveCall:
         if self._ending.done() or self._session is None:
             return
         self._cancel_timers()
-        now = self._loop.time()
         try:
-            negotiated = self._negotiated(answer)
+            self._connect(self._session, self._negotiated(answer))
         except MediaError as error:
             self._end(_Ending("dial_failed", 488, str(error)))
-            return
+        except Exception:
+            log.exception("the answered call could not be connected")
+            self._end(_Ending("engine_error"))
+
+    def _connect(self, session: Session, negotiated: sdp.Negotiated) -> None:
+        now = self._loop.time()
         if self._recording is not None:
             self._recorder = StereoRecorder(
                 self._recording, negotiated.codec.rate_hz, self._recording_failed
@@ -209,7 +212,7 @@ class LiveCall:
         self._stream = MediaStream(
             socket=self._socket,
             negotiated=negotiated,
-            sink=self._session,
+            sink=session,
             pacer=self._pacer,
             clock=self._clock,
             recorder=self._recorder,
@@ -217,7 +220,7 @@ class LiveCall:
         self._answered_at, self._answered_on = now, datetime.now(UTC)
         self._active_at = now
         self._stream.start(now)
-        self._session.answered(now)
+        session.answered(now)
         self._report("status", {"status": "in-progress"})
         self._after(self._limits.duration_s, self._duration_reached)
         self._after(_MEDIA_CHECK_S, self._check_media)
@@ -235,8 +238,8 @@ class LiveCall:
     async def _prepare(self, session: Session) -> None:
         try:
             await session.prepare()
-        except RuntimeError as error:
-            self.on_talk(talk.EngineFailed(self._loop.time(), "brain", str(error)))
+        except Exception as error:  # a cold brain is slow, not silent; its reply will tell
+            log.warning("the brain could not be warmed: %s", error)
 
     def on_talk(self, event: talk.Event) -> None:
         """Take what happened in the conversation."""
@@ -311,33 +314,37 @@ class LiveCall:
             timer.cancel()
         self._timers.clear()
 
-    def _stop_media(self) -> None:
+    def _end_media(self) -> None:
         self._cancel_timers()
-        if self._session is not None:
-            self._session.stop(self._loop.time())
         if self._stream is not None:
             self._stream.stop()
 
-    async def _release_leg(self) -> None:
-        """BYE or CANCEL; a CANCEL that the other side does not confirm is not waited for long."""
-        if self._leg_over.is_set():
-            return
-        self._endpoint.agent.hang_up(self._leg, self._endpoint.now())
-        self._endpoint.flush()
-        try:
-            async with asyncio.timeout(_RELEASE_S):
-                await self._leg_over.wait()
-        except TimeoutError:
-            log.warning("the peer has not confirmed the end of the call")
+    def _end_leg(self) -> None:
+        """BYE or CANCEL; the SIP core sees to it that the other side hears it."""
+        if not self._leg_over:
+            self._leg_over = True
+            self._endpoint.agent.hang_up(self._leg, self._endpoint.now())
+            self._endpoint.flush()
 
-    async def _close_recording(self) -> Path | None:
-        """The file, as far as there is one."""
+    async def _close_recording(self) -> None:
         if self._recorder is None:
-            return None
-        await self._recorder.closed()
+            return
+        try:
+            async with asyncio.timeout(_CLOSE_RECORDING_S):
+                await self._recorder.aclose()
+        except TimeoutError:
+            log.error("the recording is not written yet; the call does not wait for it")
+            self._warnings.append("recording-incomplete")
+            return
         if self._recorder.failure is not None or self._recorder.dropped_samples:
             self._warnings.append("recording-incomplete")
-        return self._recorder.path if os.path.isfile(self._recorder.path) else None
+
+    async def _recorded(self) -> Path | None:
+        """The recording, as far as there is one."""
+        if self._recorder is None:
+            return None
+        there = await asyncio.to_thread(self._recorder.path.is_file)
+        return self._recorder.path if there else None
 
     def _recording_failed(self, failure: RecordingFailed) -> None:
         """Runs on the writer thread; the call goes on without a recording."""
