@@ -144,7 +144,7 @@ def list_weights(config: ConfigOption = None) -> None:
     table = Table("name", "for", "size", "licence", "here", box=None, header_style="bold")
     for known in KNOWN:
         here = "yes" if (folder / known.name).is_dir() else ""
-        table.add_row(known.name, known.kind, f"{known.size_mb} MB", known.licence, here)
+        table.add_row(known.name, known.kind, f"about {known.size_mb} MB", known.licence, here)
     Console(highlight=False).print(table)
 
 

@@ -1,7 +1,6 @@
 """`offhook doctor`: what would keep this machine from placing a call, and what to do about it."""
 
 import asyncio
-import secrets
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -10,10 +9,13 @@ from pathlib import Path
 
 from server.calls.brief import load_playbook
 from server.errors import SettingsInvalid
+from server.node import resolve
 from server.settings import EngineSettings, Settings, TrunkSettings
+from server.sip.agent import UserAgent
+from server.sip.events import Address, Event, OptionsResult
+from server.sip.transport import SipEndpoint
 
-OPTIONS_TRIES = 3
-OPTIONS_WAIT_S = 1.0
+OPTIONS_WAIT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,39 +120,20 @@ async def _trunk(trunk: TrunkSettings, settings: Settings) -> Finding:
     return Finding(subject, f"{where} answered {status}; calls go out {login} a password")
 
 
-async def _options(trunk: TrunkSettings, host: str) -> str | None:
-    """The status line's code and phrase; None where nothing came back. Raises OSError."""
+async def _options(trunk: TrunkSettings, host: str) -> int | None:
+    """The status of the answer; None where nothing came back. Raises OSError."""
     loop = asyncio.get_running_loop()
-    peers = await loop.getaddrinfo(trunk.host, trunk.port, type=socket.SOCK_DGRAM)
-    family, _, _, _, peer = peers[0]
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.setblocking(False)
-        probe.bind((host, 0))
-        request = _options_request(trunk, *probe.getsockname()[:2])
-        for _ in range(OPTIONS_TRIES):
-            await loop.sock_sendto(probe, request, peer)
-            try:
-                async with asyncio.timeout(OPTIONS_WAIT_S):
-                    answer = await loop.sock_recv(probe, 65535)
-            except TimeoutError:
-                continue
-            if answer.startswith(b"SIP/2.0 "):
-                return answer[8:].split(b"\r\n", 1)[0].decode("utf-8", "replace")
-    return None
-
-
-def _options_request(trunk: TrunkSettings, host: str, port: int) -> bytes:
-    tag, branch, call = (secrets.token_hex(8) for _ in range(3))
-    lines = (
-        f"OPTIONS sip:{trunk.host}:{trunk.port} SIP/2.0",
-        f"Via: SIP/2.0/UDP {host}:{port};rport;branch=z9hG4bK{branch}",
-        "Max-Forwards: 70",
-        f"From: <sip:offhook@{host}>;tag={tag}",
-        f"To: <sip:{trunk.host}:{trunk.port}>",
-        f"Call-ID: {call}@{host}",
-        "CSeq: 1 OPTIONS",
-        f"Contact: <sip:offhook@{host}:{port}>",
-        "Accept: application/sdp",
-        "Content-Length: 0",
+    answered: asyncio.Future[Event] = loop.create_future()
+    endpoint = await SipEndpoint.bind(
+        UserAgent(local=Address(host, 0)), host, 0, answered.set_result
     )
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+    try:
+        endpoint.agent.options(destination=await resolve(trunk), now=endpoint.now())
+        endpoint.flush()
+        async with asyncio.timeout(OPTIONS_WAIT_S):
+            result = await answered
+    except TimeoutError:
+        return None
+    finally:
+        endpoint.close()
+    return result.status if isinstance(result, OptionsResult) and not result.local else None

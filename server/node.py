@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 
 from media.clock import Clock
@@ -157,7 +158,7 @@ class Node:
         to = request.to
         return Dial(
             target=to if to.startswith("sip:") else f"sip:{to}@{host}",
-            destination=await _resolve(trunk),
+            destination=await resolve(trunk),
             from_uri=f"sip:{caller}@{trunk.host}",
             from_display=request.agent_name or settings.agent.name,
             credentials=_credentials(trunk),
@@ -191,8 +192,10 @@ def _credentials(trunk: TrunkSettings) -> Credentials | None:
     return Credentials(trunk.username, trunk.password.get_secret_value())
 
 
-async def _resolve(trunk: TrunkSettings) -> sip.Address:
+async def resolve(trunk: TrunkSettings) -> sip.Address:
     """The trunk's address; a name is looked up off the loop. Raises `OSError`."""
+    with suppress(ValueError):
+        return sip.Address(str(ip_address(trunk.host)), trunk.port)
     found = await asyncio.get_running_loop().getaddrinfo(
         trunk.host, trunk.port, family=socket.AF_INET, type=socket.SOCK_DGRAM
     )

@@ -120,7 +120,7 @@ class DataSettings(Section):
 class AgentSettings(Section):
     """Who speaks, unless a request says otherwise."""
 
-    name: str = Field(default="Ava", min_length=1, max_length=80)
+    name: str = Field(default="Ava", min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")
     playbook: Path | None = None
 
 

@@ -16,7 +16,8 @@ BUSY_TIMEOUT_MS = 5000
 async def open_database(path: Path) -> AsyncEngine:
     """Create or migrate the file, and connect. Raises OSError or SQLAlchemyError."""
     await asyncio.to_thread(migrate, path)
-    engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)))
+    url = URL.create("sqlite+aiosqlite", database=str(path))
+    engine = create_async_engine(url, hide_parameters=True)  # errors must not quote transcripts
     event.listen(engine.sync_engine, "connect", _prepare)
     return engine
 

@@ -184,8 +184,9 @@ async def test_two_calls_at_once_do_not_hear_each_other(tmp_path: Path) -> None:
 
 
 async def test_a_recordings_folder_that_cannot_be_made_does_not_stop_calls(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "recordings").write_text("in the way")
     async with scripted_peer() as peer, real_node(tmp_path, peer.port, played()) as node:
-        node.recordings.write_text("in the way")
         call_id = await node.place()
         invite, phone = await peer.picks_up()
         await phone.hears()
