@@ -100,6 +100,8 @@ class Session:
         """Words recognised since, as of the last silence."""
         self._recognition: asyncio.Task[None] | None = None
         self._recognised_in_s = 0.0
+        self._voiced_until = 0.0
+        """Their last voiced sample, by its level; the detector is later."""
         self._speaker = Speaker(
             engines.voice,
             playout,
@@ -155,6 +157,7 @@ class Session:
         """The leg is over: what was said last is still recognised and recorded."""
         if not self._stopped and self._turn.state not in (State.LISTENING, State.SPEAKING):
             self._cancel_recognition()
+            self._voiced_until = now - self._audio.silence_s()
             try:
                 async with asyncio.timeout(self._settings.last_words_s):
                     self._words = await self._transcribe(self._audio.stretch())
@@ -221,7 +224,8 @@ class Session:
         self._carry_out(self._turn.first_words(words, now), now)
 
     def _recognise(self, now: float) -> None:
-        self._emit(SpeechEnded(self._turn.speech_ended_at))
+        self._voiced_until = min(self._turn.speech_ended_at, now - self._audio.silence_s())
+        self._emit(SpeechEnded(self._voiced_until))
         self._recognise_stretch(self._take_words)
 
     def _take_words(self, words: str, now: float) -> None:
@@ -314,7 +318,7 @@ class Session:
     def _record_turn(self, now: float) -> None:
         message = self._heard_message()
         self.messages.append(message)
-        self._answering = _Heard(self._turn.speech_ended_at, now, self._recognised_in_s)
+        self._answering = _Heard(self._voiced_until, now, self._recognised_in_s)
         self._fixed_words.clear()
         self._words = ""
         self._detector.reset()
@@ -325,7 +329,7 @@ class Session:
             "user",
             self._words_so_far(),
             start_s=self._since_answer(self._turn.speech_started_at),
-            end_s=self._since_answer(self._turn.speech_ended_at),
+            end_s=self._since_answer(self._voiced_until),
         )
 
     # Speaking

@@ -37,7 +37,7 @@ def trunk() -> Iterator[int]:
     thread.start()
     yield agent.local.port
     loop.call_soon_threadsafe(endpoint.close)
-    loop.call_soon_threadsafe(loop.stop)
+    loop.call_soon_threadsafe(loop.call_later, 0.05, loop.stop)
     thread.join()
     loop.close()
 

@@ -38,7 +38,7 @@ async def test_a_callee_who_hangs_up_in_mid_word_has_heard_only_the_words_before
         invite, phone = await peer.picks_up()
         await phone.hears()
         begun = len(phone.heard)
-        await until(lambda: len(phone.heard) > begun + 4000)
+        await until(lambda: len(phone.heard) > begun + 6000)
         peer.hangs_up(invite)
         record = await node.record(call_id)
     assert record["ended_reason"] == "user_hangup"
