@@ -1,0 +1,1 @@
+"""Training of the bundled recogniser; needs torch, unlike everything else in Offhook."""
