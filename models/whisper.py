@@ -31,6 +31,8 @@ BUNDLED_WINDOW_MS = 7_000
 MAX_TOKENS = 448
 
 _SPLIT_SEARCH_MS = 4_000
+_PAUSE_MS = 60
+"""Length of the moment at which long audio is cut."""
 _REST_MS = 150
 """Silence around a part, as if the speaker had paused there."""
 _LETTERS = 5_000
@@ -136,9 +138,10 @@ class WhisperEngine:
         """Recognise int16 mono audio of any length at 8 or 16 kHz."""
         begun_s = time.perf_counter()
         audio_ms = 1000 * len(pcm) / rate_hz
-        parts = [
-            part for part in _split(pcm, rate_hz, self._window_ms) if not guards.is_silent(part)
-        ]
+        parts = _split(pcm, rate_hz, self._window_ms)
+        if len(parts) > 1:
+            parts = [np.pad(part, rate_hz * _REST_MS // 1000) for part in parts]
+        parts = [part for part in parts if not guards.is_silent(part)]
         attempts = [self._recognise(part, rate_hz, hints) for part in parts]
         said = [attempt for attempt in attempts if attempt.text]
         engine_ms = 1000 * (time.perf_counter() - begun_s)
@@ -214,14 +217,15 @@ def _at_16k(pcm: Pcm, rate_hz: int) -> Float32:
 
 
 def _split(pcm: Pcm, rate_hz: int, window_ms: int) -> list[Pcm]:
-    """Cut audio into windows of at most `window_ms`, at the quietest 100 ms of its last 4 s."""
+    """Cut audio into windows of at most `window_ms`, at the quietest moment of its last 4 s."""
     longest = window_ms * rate_hz // 1000
-    step = rate_hz // 10
+    pause = rate_hz * _PAUSE_MS // 1000
     parts = []
     while len(pcm) > longest:
         begin = longest - _SPLIT_SEARCH_MS * rate_hz // 1000
-        frames = pcm[begin:longest].astype(np.float32).reshape(-1, step)
-        cut = begin + step * int(np.square(frames).sum(axis=1).argmin()) + step // 2
+        power = np.square(pcm[begin:longest].astype(np.float64))
+        total = np.concatenate(([0.0], np.cumsum(power)))
+        cut = begin + int((total[pause:] - total[:-pause]).argmin()) + pause // 2
         parts.append(pcm[:cut])
         pcm = pcm[cut:]
     parts.append(pcm)

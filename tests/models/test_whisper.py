@@ -97,7 +97,8 @@ def test_long_audio_is_split_where_it_is_quiet(speech: Pcm) -> None:
     loud = np.full(8000 * 40, 3000, np.int16)
     loud[8000 * 27 : 8000 * 27 + 800] = 0
     parts = whisper._split(loud, 8000, whisper.LONGEST_WINDOW_MS)
-    assert [len(part) for part in parts] == [8000 * 27 + 400, 8000 * 13 - 400]
+    assert 8000 * 27 < len(parts[0]) < 8000 * 27 + 800
+    assert len(parts) == 2
     assert np.array_equal(np.concatenate(parts), loud)
 
 
