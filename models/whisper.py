@@ -18,6 +18,7 @@ import numpy.typing as npt
 from models import features, guards
 from models.errors import EngineCorrupt, EngineMissing
 from models.host import EngineHost
+from models.spelling import Speller
 
 Pcm = npt.NDArray[np.int16]
 Float32 = npt.NDArray[np.float32]
@@ -28,6 +29,8 @@ LONGEST_WINDOW_MS = 29_000
 """Whisper's window is 30 s; longer audio is split where it is quietest."""
 BUNDLED_WINDOW_MS = 7_000
 """The bundled recogniser was trained on short utterances."""
+LEXICON = "lexicon.txt"
+"""Beside a model that spells: the words it knows."""
 MAX_TOKENS = 448
 
 _SPLIT_SEARCH_MS = 4_000
@@ -112,7 +115,9 @@ def load(path: str, pad_ms: float, window_ms: int) -> "WhisperEngine":
 
     try:
         model = WhisperModel(path, device="cpu", compute_type="int8", cpu_threads=1, num_workers=1)
-        return WhisperEngine(model, pad_ms, window_ms)
+        lexicon = Path(path) / LEXICON
+        words = lexicon.read_text(encoding="utf-8").split() if lexicon.is_file() else ()
+        return WhisperEngine(model, pad_ms, window_ms, Speller(words) if words else None)
     except Exception as error:
         raise EngineCorrupt(f"{path} is not a Whisper model for CTranslate2: {error}") from error
 
@@ -120,12 +125,15 @@ def load(path: str, pad_ms: float, window_ms: int) -> "WhisperEngine":
 class WhisperEngine:
     """The child's side: one model, one request at a time."""
 
-    def __init__(self, model: Any, pad_ms: float, window_ms: int) -> None:
+    def __init__(
+        self, model: Any, pad_ms: float, window_ms: int, speller: Speller | None = None
+    ) -> None:
         from faster_whisper.tokenizer import Tokenizer
 
         self._model = model
         self._pad_ms = pad_ms
         self._window_ms = window_ms
+        self._speller = speller
         self._tokenizer = Tokenizer(
             model.hf_tokenizer, model.model.is_multilingual, task="transcribe", language=_LANGUAGE
         )
@@ -161,6 +169,8 @@ class WhisperEngine:
             if again.logprob > attempt.logprob or guards.is_repetitive(attempt.text):
                 attempt = again
         text = guards.without_repeats(attempt.text)
+        if self._speller is not None:
+            text = self._speller.correct(text)
         if guards.is_phantom(text, attempt.no_speech, attempt.logprob):
             text = ""
         return _Attempt(text, attempt.logprob, attempt.no_speech)

@@ -89,6 +89,8 @@ class _Turn:
     asked: str
     """What we were heard to say before."""
     heard: Understanding
+    begun: bool = True
+    """We had been heard before at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +140,23 @@ def analyse(
 
 def _turns(messages: Sequence[Message], callee: str = "") -> Iterator[_Turn]:
     asked = ""
+    begun = False
     for message in messages:
         if message.role == "assistant":
             asked = f"{asked} {message.content}".strip()
+            begun = begun or bool(asked)
         else:
-            yield _Turn(asked, understand(message.content, callee))
+            yield _Turn(asked, understand(message.content, callee), begun)
             asked = ""
 
 
 def _outcome(turns: Sequence[_Turn], opening: Opening) -> _Outcome:
     outcome = _Outcome()
     won = "confirmed" if _confirms(opening) else "agreed"
+    first = opening.first() if opening.identity else ()
     for place, turn in enumerate(turns):
-        heard, identity = turn.heard, bool(_IDENTITY.search(turn.asked))
+        own = bool(first) and turn.asked.endswith(first[-1].text)
+        heard, identity = turn.heard, own or bool(_IDENTITY.search(turn.asked))
         if place >= _EARLY_TURNS and heard.intent in (Intent.VOICEMAIL, Intent.SCREENING):
             continue
         known = Intent.RIGHT_PERSON in heard.intents or (
@@ -178,10 +184,13 @@ def _decision(turn: _Turn, identity: bool, won: str, opening: Opening) -> str:
         return ""
     if heard.when.later and _ANY_DAY.search(turn.asked) and intent is not Intent.REFUSE:
         return "callback"
-    told = intent in _DECISIONS or intent in (Intent.AGREE, Intent.UNKNOWN, Intent.NO)
-    if opening.asking and told and len(heard.text.split()) > 1:
+    if not turn.begun and intent in (Intent.AGREE, Intent.NO, Intent.UNKNOWN):
+        return ""
+    if turn.begun and opening.answered_by(heard):
         return "informed"
     if intent is Intent.OFFER and not opening.booking:
+        return ""
+    if opening.asking and intent in (Intent.AGREE, Intent.DONE, Intent.NO):
         return ""
     if intent is Intent.NO:
         return ("wrong_person" if identity else "refused") if turn.asked.endswith("?") else ""

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import pairwise
 
 from pipeline.course import Stage
 from pipeline.intent import Intent, understand
-from pipeline.knowledge import unlinked
+from pipeline.knowledge import Knowledge, unlinked
+from pipeline.opening import Opening
 from pipeline.ports import Act, LanguageModel, Message, Say
 from pipeline.prompt import TOOL_GRAMMAR, TRIGGER, parse_tool, system_prompt
 from pipeline.scripted import ScriptedBrain
@@ -21,10 +23,14 @@ _TOKENS = 160
 _ROBOT = "I'm an automated assistant, not a person."
 _AGAIN = "Sorry, could you say that again, please?"
 _TOOL_PLEASE = "Write the tool call now, as one line of JSON."
-_ABBREVIATIONS = ("mr.", "mrs.", "ms.", "dr.", "st.", "inc.", "ltd.", "co.", "no.")
-_FIRST_CLAUSE_CHARS = 24
 _HIDDEN = re.compile(r"<think>.*?(?:</think>|$)", re.DOTALL)
-_MARKS = re.compile(r"[*_#`]+|^\s*(?:assistant|agent)\s*:\s*", re.IGNORECASE)
+_TRIGGER = re.compile(r"<\s*" + TRIGGER.strip("<>") + r"\s*>", re.IGNORECASE)
+_OPEN_TAG = re.compile(r"<[^<>]{0,16}\Z")
+"""The end of a text that may yet become a trigger, or another tag."""
+_MARKS = re.compile(r"<[^<>]{0,16}>|^\s*(?:assistant|agent):\s*|[*_#`<>]+", re.I | re.M)
+_LAST_WORD = re.compile(r"\S*\Z")
+_HELD = ("http", "www", "assistant", "agent")
+"""Words that may begin an address or a label: held back until they are whole."""
 
 
 class LlmBrain:
@@ -39,6 +45,7 @@ class LlmBrain:
         self._model = model
         self._conversation = conversation
         self._rules = ScriptedBrain(task)
+        self._opening = Opening(task, Knowledge(task))
         self._system = system_prompt(task)
 
     async def prepare(self) -> None:
@@ -59,6 +66,8 @@ class LlmBrain:
                 yield step
             return
         prompt = self._prompt(messages)
+        if disclosure := self._disclosure_due(messages):
+            yield Say(disclosure)
         said: list[str] = []
         stream = SpeechStream()
         pieces = self._model.generate(self._conversation, prompt, max_tokens=_TOKENS)
@@ -88,11 +97,25 @@ class LlmBrain:
             return [s if isinstance(s, Act) else Say(s.text) for s in course.plan]
         heard = understand(messages[-1].content, self._task.callee)
         if Intent.ROBOT in heard.intents:
-            return [Say(_ROBOT), *(Say(question) for question in _last_question(messages))]
+            due = self._disclosure_due([*messages, Message("assistant", _ROBOT)])
+            truth = [*([due] if due else []), _ROBOT, *_last_question(messages)]
+            return [Say(sentence) for sentence in truth]
         users = [message.content.strip() for message in messages if message.role == "user"]
         if len(users) >= _SILENCES and not any(users[-_SILENCES:]):
             return [Say("I can't hear you. Goodbye."), Act("end_call", {"reason": "agent_hangup"})]
         return None
+
+    def _disclosure_due(self, messages: Sequence[Message]) -> str:
+        """What must be told and was not heard yet; what a call screener heard does not count."""
+        disclosure = self._opening.disclosure()
+        heard: list[str] = []
+        for before, message in pairwise([Message("user", ""), *messages]):
+            if message.role == "user":
+                continue
+            asked = understand(before.content).intent if before.role == "user" else Intent.UNKNOWN
+            heard = [] if asked is Intent.SCREENING else [*heard, message.content]
+        told = disclosure is None or self._opening.discloses(" ".join(heard))
+        return "" if disclosure is None or told else disclosure.text
 
     def _prompt(self, messages: Sequence[Message]) -> list[tuple[str, str]]:
         """Instructions and turns; of our own words only those that were heard."""
@@ -115,7 +138,7 @@ class LlmBrain:
         """Read a tool call; one that cannot be read is written anew under the grammar."""
         if act := parse_tool(call):
             return act
-        again = [*prompt, ("assistant", " ".join(said) or "..."), ("user", _TOOL_PLEASE)]
+        again = [*prompt, ("assistant", "".join(said).strip() or "..."), ("user", _TOOL_PLEASE)]
         pieces = self._model.generate(
             self._conversation, again, grammar=TOOL_GRAMMAR, max_tokens=_TOKENS, temperature=0.0
         )
@@ -123,62 +146,64 @@ class LlmBrain:
 
 
 class SpeechStream:
-    """Cuts streamed text into clauses to speak, and keeps tool calls out of them."""
+    """Keeps tool calls, tags and addresses out of streamed text. Stands before `Utterance`.
+
+    What may be the beginning of one of them is held back until it is whole.
+    """
 
     def __init__(self) -> None:
         self.calls: list[str] = []
         """What stood behind each trigger."""
         self._text = ""
-        self._spoken = 0
+        self._said = ""
 
     def feed(self, piece: str) -> Iterator[str]:
-        """Take a piece of text; yields the clauses that are complete."""
+        """Take a piece of text; yields what may be spoken for certain."""
         self._text += piece
-        speech = self._speech()
-        start = self._spoken
-        for end in _ends(speech, start):
-            if clause := _clean(speech[self._spoken : end]):
-                yield clause
-            self._spoken = end
+        speech, called, _ = self._parts()
+        yield from self._rest(speech if called else _settled(speech))
 
     def finish(self) -> Iterator[str]:
         """The text is over; yields what is left to speak."""
-        speech, _, tools = self._visible().partition(TRIGGER)
-        self.calls = [call for call in tools.split(TRIGGER) if call.strip()]
-        if rest := _clean(re.sub(r"<\w*$", "", speech[self._spoken :])):
-            yield rest
-        self._spoken = len(speech)
+        speech, _, self.calls = self._parts()
+        yield from self._rest(_OPEN_TAG.sub("", speech))
 
-    def _visible(self) -> str:
-        return _HIDDEN.sub("", self._text)
+    def _parts(self) -> tuple[str, bool, list[str]]:
+        """The text before the first trigger, whether there was one, and the calls behind."""
+        speech, *calls = _TRIGGER.split(_HIDDEN.sub("", self._text))
+        return speech, bool(calls), [call for call in calls if call.strip()]
 
-    def _speech(self) -> str:
-        """What may be spoken for certain: nothing from a "<" on, which may begin a trigger."""
-        return self._visible().partition("<")[0]
+    def _rest(self, speech: str) -> Iterator[str]:
+        text = _clean(speech)
+        if new := text[len(self._said) :]:
+            self._said = text
+            yield new
 
 
-def _ends(text: str, start: int) -> Iterator[int]:
-    """Where clauses end: at sentence marks, and for the first words also at a comma."""
-    for match in re.finditer(r"([.?!;:,]+)[*_\"')]*\s+(?=\S)", text[start:]):
-        end = start + match.end()
-        word = text[:end].rstrip().split()[-1].lower()
-        if word in _ABBREVIATIONS:
-            continue
-        early = start == 0 and end >= _FIRST_CLAUSE_CHARS
-        if match[1][0] in ".?!" or (early and match[1][0] in ",;:"):
-            yield end
+def _settled(text: str) -> str:
+    """Text without an end that may turn out to be no speech."""
+    return _LAST_WORD.sub(_plain, _OPEN_TAG.sub("", _LAST_WORD.sub(_plain, text)))
+
+
+def _plain(last: re.Match[str]) -> str:
+    """The last word so far, if nothing but a word can become of it."""
+    word = last[0].lower()
+    risky = any(held.startswith(word) or word.startswith(held) for held in _HELD)
+    return last[0] if word.isalpha() and not risky else ""
 
 
 def _clean(text: str) -> str:
     """Text as it can be spoken."""
-    return " ".join(unlinked(_MARKS.sub("", text).replace(SILENCE, "")).split())
+    text = unlinked(_MARKS.sub("", text).replace(SILENCE, ""))
+    return re.sub(r"\s+", " ", text).lstrip()
 
 
 def _completed(said: Sequence[str], acts: Sequence[Act]) -> Iterator[Say | Act]:
     """The tools, and what the model forgot: a word before silence, an end after goodbye."""
     ends = [act for act in acts if act.name == "end_call"]
-    bye = bool(re.search(r"\b(good ?bye|bye)\b", " ".join(said), re.IGNORECASE))
-    if not said:
+    text = "".join(said)
+    bye = bool(re.search(r"\b(good ?bye|bye)\b", text, re.IGNORECASE))
+    if not text.strip():
         yield Say("Goodbye." if ends else "One moment, please." if acts else _AGAIN)
     yield from (act for act in acts if act.name != "end_call")
     if ends or bye:

@@ -122,6 +122,8 @@ class Course:
             else:
                 rest.append(step)
             said += words
+        if any(isinstance(step, Line) and step.part is Part.DISCLOSURE for step in rest):
+            told -= {Part.DISCLOSURE} - self.told  # half a disclosure is none
         if not any(isinstance(step, Line) for step in self.plan):
             rest = []
         return replace(

@@ -24,6 +24,17 @@ _ANSWERS = {
     "seating": "{}, if possible.",
     "extras": "{}.",
 }
+_WITHHELD = "I can't share that on the phone."
+_SECRET_WORDS = frozenset(
+    "ssn social card cvv cvc account iban routing password passcode pin dob birth birthday "
+    "birthdate passport license licence token secret key id login credentials".split()
+)
+"""Words in the name of a fact that make it an identifier or a secret."""
+_SECRET_GLUED = re.compile(
+    r"(?:account|card|passport|social|license|pin|member|customer|user)(?:number|no|id)"
+    r"|(?:api|access|private|secret)key|\w+(?:password|token|secret)|dateofbirth"
+)
+"""The same, written as one word."""
 _DAY = (
     r"(?:(?:on |this |next )?(?:mon|tues|wednes|thurs|fri|satur|sun)day"
     r"|(?:on )?(?:january|february|march|april|may|june|july|august|september|october|november"
@@ -62,7 +73,9 @@ class Knowledge:
 
     def answer(self, heard: Understanding) -> str:
         """The answer to a question, or an empty text when the facts do not hold it."""
-        topic = heard.topic
+        topic, asked = heard.topic, set(heard.text.split())
+        if any(is_secret(key) and _asked_for(key, asked) for key in self._task.facts):
+            return _WITHHELD
         if topic == "link":
             link = self.link_name()
             return f"I can send you the {link}." if link else ""
@@ -71,12 +84,12 @@ class Knowledge:
             return _ANSWERS[topic].format(ready)
         if topic == "extras":
             return "No, thank you."
-        return self._from_fact_names(heard.text)
+        return self._from_fact_names(asked)
 
     def value(self, topic: str) -> str:
         """What is known about a topic of `questions.yaml`."""
         for key in self._topics.get(topic, ()):
-            if key in self._task.facts:
+            if key in self._task.facts and not is_secret(key):
                 return unlinked(spoken(self._task.facts[key]))
         if topic == "seating":
             return next((place for p, place, _ in _SEATING if self._mentions(p)), "")
@@ -112,14 +125,47 @@ class Knowledge:
     def _mentions(self, pattern: str) -> bool:
         return bool(re.search(pattern, self._text, re.IGNORECASE))
 
-    def _from_fact_names(self, text: str) -> str:
-        """A fact whose name occurs in the question: "which doctor" and `doctor`."""
-        asked = set(text.split())
+    def _from_fact_names(self, asked: set[str]) -> str:
+        """A fact of the matter whose name occurs in the question: "which doctor", `doctor`."""
         for key, fact in self._task.facts.items():
-            name = re.sub(r"[_-]+", " ", key).lower()
-            if set(canonical(name).split()) <= asked and not URL.search(spoken(fact)):
-                return f"The {name} is {spoken(fact)}."
+            if is_secret(key) and not asked.isdisjoint(_words(key) & _SECRET_WORDS):
+                return _WITHHELD
+            named = _asked_for(key, asked) and not is_secret(key)
+            if named and not URL.search(spoken(fact)) and self._is_of_the_matter(key):
+                return f"The {_name(key)} is {spoken(fact)}."
         return ""
+
+    def _is_of_the_matter(self, key: str) -> bool:
+        """Whether goal or script name the fact or hold its value, or questions are about it."""
+        if any(key in keys for keys in self._topics.values()):
+            return True
+        script = self._task.script
+        texts = [self._task.goal]
+        if script:
+            actions = [action.text for branch in script.branches for action in branch.actions]
+            texts += [script.goal, script.opening, *actions]
+        about = canonical(re.sub(r"[{}_]", " ", " ".join(texts)))
+        value = canonical(spoken(self._task.facts[key]))
+        return _words(key) <= set(about.split()) or bool(value and f" {value} " in f" {about} ")
+
+
+def is_secret(key: str) -> bool:
+    """Whether a fact's name is that of an identifier or a secret, which is never read out."""
+    words = _words(key)
+    return not words.isdisjoint(_SECRET_WORDS) or any(map(_SECRET_GLUED.fullmatch, words))
+
+
+def _asked_for(key: str, asked: set[str]) -> bool:
+    return bool(_words(key)) and _words(key) <= asked
+
+
+def _words(key: str) -> set[str]:
+    return set(canonical(_name(key)).split())
+
+
+def _name(key: str) -> str:
+    """A fact's name as it is spoken: "due date" for `due_date` and `dueDate`."""
+    return re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", key)).strip().lower()
 
 
 def unlinked(text: str) -> str:

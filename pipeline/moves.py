@@ -1,5 +1,6 @@
 """The moves of a scripted conversation: each answers one meaning at one stage."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from pipeline.branches import Branches, goodbye
@@ -48,12 +49,11 @@ class Moves:
 
     def who(self, course: Course, heard: Understanding) -> Course:
         """Say who is calling."""
-        told = Part.OTHER if self.task.recorded else Part.DISCLOSURE
-        return course.say(Line(self.opening.who(), told), *self._pending(course))
+        return course.say(Line(self.opening.who(), self._told), *self._pending(course))
 
     def robot(self, course: Course, heard: Understanding) -> Course:
         """The truth, whoever asks."""
-        line = Line(_ROBOT, Part.DISCLOSURE)
+        line = Line(_ROBOT, self._told)
         if course.stage is Stage.IDENTIFY and heard.intents & {Intent.RIGHT_PERSON}:
             return course.say(line, *self.opening.purpose(), stage=Stage.ASK)
         return course.say(line, *self._pending(course))
@@ -211,7 +211,10 @@ class Moves:
         return self.run(course, heard)
 
     def informed(self, course: Course, heard: Understanding) -> Course:
-        """We wanted to know something, and were told."""
+        """We wanted to know something, and were told, unless they speak of something else."""
+        if not self.opening.answered_by(heard):
+            instead = _UNANSWERED.get(heard.intent, Moves.miss)
+            return instead(self, course, heard)
         line = Line("Thank you for the information.")
         return replace(course.say(line, *goodbye(), stage=Stage.CLOSED), settled=True)
 
@@ -296,8 +299,7 @@ class Moves:
         """More of the greeting, or somebody picking up after all."""
         short = len(heard.text.split()) <= 6
         if short and heard.intents & {Intent.RIGHT_PERSON, Intent.GREETING, Intent.WHO_IS_THIS}:
-            stage = Stage.IDENTIFY if self.opening.identity else Stage.ASK
-            return course.say(*self.opening.first(), stage=stage)
+            return self._begin(course)
         if course.silences >= GREETING_TURNS:
             return self.after_beep(course, heard)
         return replace(course, plan=(), silences=course.silences + 1)
@@ -312,8 +314,7 @@ class Moves:
 
     def connected(self, course: Course, heard: Understanding) -> Course:
         """Somebody speaks after the screening: begin anew."""
-        after = replace(course, screened=False, told=course.told - {Part.REASON})
-        return after.say(*self.opening.first())
+        return self._begin(course)
 
     def _message(self) -> tuple[Line, ...]:
         """Who called, for whom, and a request to call back; never the matter itself."""
@@ -328,13 +329,25 @@ class Moves:
 
     # Shared
 
+    @property
+    def _told(self) -> Part:
+        """What "I'm an automated assistant" tells: all that is due, unless the call is recorded."""
+        return Part.OTHER if self.task.recorded else Part.DISCLOSURE
+
+    def _begin(self, course: Course) -> Course:
+        """Begin anew with somebody who has heard nothing yet."""
+        stage = Stage.IDENTIFY if self.opening.identity else Stage.ASK
+        told = self.opening.told()
+        anew = replace(course, stage=stage, told=told, rest=(), screened=False)
+        return anew.say(*(self.opening.first() or self._pending(anew)))
+
     def _private(self) -> str:
         who = self.task.callee
         return f"It's a personal matter for {who}." if who else "It's a personal matter."
 
     def _side_answer(self, course: Course, heard: Understanding) -> tuple[Line, ...]:
         if Intent.ROBOT in heard.intents:
-            return (Line(_ROBOT, Part.DISCLOSURE),)
+            return (Line(_ROBOT, self._told),)
         return ()
 
     def _pending(self, course: Course) -> tuple[Step, ...]:
@@ -361,6 +374,15 @@ class Moves:
             *goodbye(),
             stage=Stage.CLOSED,
         )
+
+
+_UNANSWERED: Mapping[Intent, Callable[[Moves, Course, Understanding], Course]] = {
+    Intent.LATER: Moves.later,
+    Intent.REFUSE: Moves.refuse,
+    Intent.DISPUTE: Moves.run,
+    Intent.NOT_SURE: Moves.farewell,
+}
+"""What follows words that are no answer to the question of the objective."""
 
 
 def _capitalised(when: str) -> str:

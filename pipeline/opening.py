@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from pipeline.answers import answers
 from pipeline.course import Line, Part
+from pipeline.intent import Understanding
 from pipeline.knowledge import Knowledge, unlinked
 from pipeline.task import Task
 
@@ -49,7 +51,8 @@ class Opening:
         self._task = task
         self._knowledge = knowledge
         templates = task.script.openings if task.script else ("", "")
-        self.identity = task.first_message is None and bool(templates[1])
+        self.identity = bool(templates[1])
+        """The script asks for the person before it speaks of the matter."""
         self._first, self._second = templates if self.identity else ("", templates[0])
 
     @property
@@ -69,8 +72,12 @@ class Opening:
 
     @property
     def asking(self) -> bool:
-        """The objective is to find something out; any answer will do."""
+        """The objective is to find something out."""
         return not self._task.script and bool(_ASKING.match(self.errand))
+
+    def answered_by(self, heard: Understanding) -> bool:
+        """Whether the words can be the answer to an objective that asks."""
+        return self.asking and answers(heard, self.errand)
 
     @property
     def errand(self) -> str:
@@ -90,9 +97,10 @@ class Opening:
         return Line(text, Part.DISCLOSURE) if text else None
 
     def first(self) -> Sequence[Line]:
-        """What is said right after the answer."""
+        """What is said right after the answer; nothing where the other side is to begin."""
         if self._task.first_message is not None:
-            own = [Line(s, Part.PURPOSE) for s in sentences(self._task.first_message)]
+            part = Part.ASK if self.identity else Part.PURPOSE
+            own = [Line(s, part) for s in sentences(self._task.first_message)]
             return self._disclosed(own) if own else ()
         if self.identity:
             return self._disclosed([Line(s, Part.ASK) for s in self._filled(self._first)])
@@ -149,20 +157,27 @@ class Opening:
         if task.recorded:
             yield Line("This call is recorded.", Part.DISCLOSURE)
 
+    def discloses(self, words: str) -> bool:
+        """Whether words of ours tell by themselves what must be told."""
+        said = words.lower()
+        named = not self._task.disclose or "automated" in said
+        return named and (not self._task.recorded or "record" in said)
+
+    def told(self) -> frozenset[Part]:
+        """What needs no care later: the disclosure, where none is due or the words hold it."""
+        first = self.first()
+        held = bool(first) and all(line.part is not Part.DISCLOSURE for line in first)
+        return frozenset({Part.DISCLOSURE} if held or self.disclosure() is None else ())
+
     def _disclosed(self, own: Sequence[Line]) -> Sequence[Line]:
         disclosure = self.disclosure()
-        said = " ".join(line.text for line in own).lower()
-        if disclosure is None or _discloses(said, self._task.recorded):
+        said = " ".join(line.text for line in own)
+        if disclosure is None or self.discloses(said):
             return own
         return (disclosure, *own)
 
     def _filled(self, template: str) -> list[str]:
         return sentences(self._knowledge.fill(template))
-
-
-def _discloses(said: str, recorded: bool) -> bool:
-    """Whether the words tell by themselves what must be told."""
-    return "automated" in said and (not recorded or "record" in said)
 
 
 def _shortened(text: str) -> str:

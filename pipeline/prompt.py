@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from pipeline.knowledge import Knowledge
+from pipeline.knowledge import Knowledge, is_secret
 from pipeline.opening import Opening
 from pipeline.ports import Act
 from pipeline.task import Task
@@ -63,12 +63,14 @@ def _sections(task: Task) -> Iterator[str]:
         yield f"Your manner: {task.persona}"
     if task.context:
         yield f"Context: {task.context}"
-    if task.facts:
+    if facts := {key: value for key, value in task.facts.items() if not is_secret(key)}:
         yield "Facts:"
-        yield from (f"- {key}: {spoken(value)}" for key, value in task.facts.items())
+        yield from (f"- {key}: {spoken(value)}" for key, value in facts.items())
     knowledge = Knowledge(task)
     opening = Opening(task, knowledge)
     if opening.identity:
+        if not opening.first():
+            yield "First ask: " + opening.identify().text
         yield "Once the person is confirmed, say: " + " ".join(s.text for s in opening.purpose())
     if script := task.script:
         yield "What to do when:"

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 
+from pipeline.answers import ANSWERING
 from pipeline.branches import goodbye
 from pipeline.course import Course, Line, Part, Stage
 from pipeline.intent import Intent, Understanding, understand
@@ -15,6 +16,9 @@ PATIENCE_TURNS = 18
 """Turns of the other side after which the call is ended, whatever is said."""
 _EARLY_TURNS = 4
 """Machines answer at the beginning of a call."""
+
+_ASIDES = (Intent.WHO_IS_THIS, Intent.WHY_CALLING, Intent.QUESTION, Intent.REPEAT)
+"""Meanings that may stand beside a "yes, this is Bobby"."""
 
 Move = Callable[[Moves, Course, Understanding], Course]
 
@@ -125,11 +129,9 @@ _BOOKING: Mapping[Stage, Mapping[Intent, Move]] = {
 }
 """Rows for an objective that is a booking."""
 
-_TOLD = (
-    Intent.AGREE, Intent.DONE, Intent.NO, Intent.REFUSE, Intent.LATER, Intent.OFFER,
-    Intent.NOT_SURE, Intent.UNKNOWN, Intent.DISPUTE,
-)  # fmt: skip
-_ASKING: Mapping[Stage, Mapping[Intent, Move]] = {Stage.ASK: dict.fromkeys(_TOLD, Moves.informed)}
+_ASKING: Mapping[Stage, Mapping[Intent, Move]] = {
+    Stage.ASK: dict.fromkeys(ANSWERING, Moves.informed)
+}
 """Rows for an objective that is a question."""
 
 
@@ -171,9 +173,7 @@ class ScriptedBrain:
 
     def follow(self, messages: Sequence[Message]) -> Course:
         """Where the conversation stands after these messages."""
-        disclosed = all(line.part is not Part.DISCLOSURE for line in self._first)
-        told = frozenset({Part.DISCLOSURE} if disclosed else ())
-        course = Course(self._stage, plan=self._first, told=told)
+        course = Course(self._stage, plan=self._first, told=self._moves.opening.told())
         for message in messages:
             if message.role == "assistant":
                 course = course.hear(message)
@@ -197,13 +197,13 @@ class ScriptedBrain:
         return rows.get(intent) or _DIFFERENT.get(course.stage, {}).get(intent) or _COMMON[intent]
 
     def _disclosing(self, course: Course) -> Course:
-        """Put the disclosure first as long as an interruption kept it from being heard."""
+        """Put the disclosure before a reply as long as it has not been heard."""
         disclosure = self._moves.opening.disclosure()
-        lines = [step for step in course.plan if isinstance(step, Line)]
-        due = Part.DISCLOSURE not in course.told and not course.waiting
-        if not due or not lines or not disclosure or course.stage in (Stage.MACHINE, Stage.CLOSED):
+        speaks = any(isinstance(step, Line) for step in course.plan)
+        if not disclosure or not speaks or course.stage is Stage.MACHINE:
             return course
-        if any(line.part is Part.DISCLOSURE for line in lines):
+        told = [step.part for step in course.plan if isinstance(step, Line)]
+        if Part.DISCLOSURE in course.told or Part.DISCLOSURE in told:
             return course
         return replace(course, plan=(disclosure, *course.plan))
 
@@ -216,14 +216,20 @@ def _meaning(course: Course, heard: Understanding) -> Intent:
         return Intent.UNKNOWN
     if course.stage is Stage.DATE and heard.when.later and intent is Intent.AGREE:
         return Intent.LATER
-    if course.stage is Stage.IDENTIFY and found & {Intent.RIGHT_PERSON, Intent.AGREE}:
-        asides = (Intent.WHO_IS_THIS, Intent.WHY_CALLING, Intent.QUESTION, Intent.REPEAT)
-        if intent in asides:
-            return Intent.RIGHT_PERSON
-    unasked = any(isinstance(step, Line) and step.part is Part.ASK for step in course.rest)
-    if intent in (Intent.AGREE, Intent.NO) and unasked and not heard.firm:
+    silent = _silent(course)
+    unasked = silent or any(isinstance(s, Line) and s.part is Part.ASK for s in course.rest)
+    if course.stage is Stage.IDENTIFY and intent in _ASIDES:
+        confirmed = Intent.AGREE in found and not unasked
+        return Intent.RIGHT_PERSON if confirmed or Intent.RIGHT_PERSON in found else intent
+    if intent in (Intent.AGREE, Intent.NO) and unasked and (silent or not heard.firm):
         return Intent.BACKCHANNEL  # the question it would answer has not been heard
-    return intent
+    return Intent.BACKCHANNEL if silent and intent is Intent.UNKNOWN else intent
+
+
+def _silent(course: Course) -> bool:
+    """Nothing that could be answered has been said yet, nor was it cut off."""
+    answerable = course.told & {Part.ASK, Part.PURPOSE}
+    return course.stage in (Stage.IDENTIFY, Stage.ASK) and not answerable and not course.rest
 
 
 def _ending(course: Course) -> Course:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from models import catalogue
 from models.espeak import EspeakVoice
+from models.host import EngineHost
 from models.llama import LlamaModel
 from models.piper import PiperVoice
 from models.silero import SileroDetector
@@ -32,6 +33,8 @@ _DRAIN_S = 8.0
 
 class _Started(Protocol):
     """An engine with a process of its own."""
+
+    host: EngineHost
 
     async def start(self) -> None:
         """Load it."""
@@ -96,7 +99,10 @@ class Application:
     async def readiness(self) -> dict[str, str]:
         """What the node knows of itself."""
         trunks = "ok" if self._settings.trunks else "none is configured"
-        return {"node": self._state, "trunk": trunks}
+        processes = self._set.processes if self._set else ()
+        down = [part.host.name for part in processes if part.host.pid is None]
+        engines = f"down: {', '.join(down)}" if down else "ok"
+        return {"node": self._state, "engines": engines, "trunk": trunks}
 
 
 def choose_engines(settings: EngineSettings) -> EngineSet:

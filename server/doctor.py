@@ -5,17 +5,27 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiohttp
 
 from server.calls.brief import load_playbook
 from server.errors import SettingsInvalid
 from server.node import resolve
-from server.settings import EngineSettings, Settings, TrunkSettings
+from server.private import make_folder
+from server.settings import HttpSettings, Settings, TrunkSettings
 from server.sip.agent import UserAgent
 from server.sip.events import Address, Event, OptionsResult
 from server.sip.transport import SipEndpoint
 
+if TYPE_CHECKING:
+    from models.catalogue import Choice
+
 OPTIONS_WAIT_S = 3.0
+NODE_WAIT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +47,8 @@ async def examine(settings: Settings) -> list[Finding]:
     findings = [
         _data(settings.data.dir),
         _playbook(settings),
-        _port("HTTP port", settings.http.host, settings.http.port, socket.SOCK_STREAM),
-        _port("SIP port", settings.sip.host, settings.sip.port, socket.SOCK_DGRAM),
-        _port("RTP ports", settings.media.host, settings.media.port_first, socket.SOCK_DGRAM),
-        *_engines(settings.engines),
+        *(await _ports(settings)),
+        *_engines(settings),
     ]
     if not settings.trunks:
         findings.append(Finding("trunk", "none is configured", "add a [[trunks]] table"))
@@ -50,7 +58,7 @@ async def examine(settings: Settings) -> list[Finding]:
 
 def _data(folder: Path) -> Finding:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -64,8 +72,34 @@ def _playbook(settings: Settings) -> Finding:
         playbook = load_playbook(settings)
     except SettingsInvalid as error:
         return Finding("playbook", str(error), "correct agent.playbook")
-    odd = f", {len(playbook.warnings)} oddities" if playbook.warnings else ""
+    odd = f"; odd: {'; '.join(playbook.warnings)}" if playbook.warnings else ""
     return Finding("playbook", f"{len(playbook.scripts)} scripts{odd}")
+
+
+async def _ports(settings: Settings) -> list[Finding]:
+    http, sip, media = settings.http, settings.sip, settings.media
+    if await _is_running(http):
+        return [Finding("ports", f"a node runs at {http.host}:{http.port} and holds its own")]
+    even = media.port_first + media.port_first % 2
+    return [
+        _port("HTTP port", http.host, http.port, socket.SOCK_STREAM),
+        _port("SIP port", sip.host, sip.port, socket.SOCK_DGRAM),
+        _port("RTP ports", media.host, even, socket.SOCK_DGRAM),
+    ]
+
+
+async def _is_running(http: HttpSettings) -> bool:
+    """Whether a node answers where this one would listen."""
+    host = f"[{http.host}]" if ":" in http.host else http.host
+    timeout = aiohttp.ClientTimeout(total=NODE_WAIT_S)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as client,
+            client.get(f"http://{host}:{http.port}/readyz") as answer,
+        ):
+            return "node" in (await answer.json())["checks"]
+    except (aiohttp.ClientError, TimeoutError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _port(subject: str, host: str, port: int, kind: socket.SocketKind) -> Finding:
@@ -82,7 +116,7 @@ def _port(subject: str, host: str, port: int, kind: socket.SocketKind) -> Findin
     return Finding(subject, f"{host}:{port} is free")
 
 
-def _engines(engines: EngineSettings) -> Iterator[Finding]:
+def _engines(settings: Settings) -> Iterator[Finding]:
     from models import catalogue
     from models.errors import EngineError
     from models.silero import weights_path
@@ -91,6 +125,7 @@ def _engines(engines: EngineSettings) -> Iterator[Finding]:
         yield Finding("voice detection", f"Silero: {weights_path()}")
     except EngineError as error:
         yield Finding("voice detection", "no detector", str(error))
+    engines = settings.engines
     named: dict[catalogue.Kind, str] = {
         "recogniser": engines.recogniser,
         "voice": engines.voice,
@@ -102,7 +137,25 @@ def _engines(engines: EngineSettings) -> Iterator[Finding]:
         except EngineError as error:
             yield Finding(kind, f"{name} cannot be used", str(error))
         else:
-            yield Finding(kind, f"{choice.engine}: {choice.why}")
+            yield Finding(kind, f"{choice.engine}: {choice.why}", _lacks(choice, settings))
+
+
+def _lacks(choice: "Choice", settings: Settings) -> str:
+    """What to do before an engine that is present can serve these trunks; empty if nothing."""
+    from models.whisper import BUNDLED
+
+    if choice.path == BUNDLED and not all(_is_loopback(trunk) for trunk in settings.trunks):
+        return "before you call people: offhook models pull whisper-base.en"
+    if choice.engine == "llama" and find_spec("llama_cpp") is None:
+        return 'install llama-cpp-python (the extra "llm"), or set engines.brain to "scripted"'
+    return ""
+
+
+def _is_loopback(trunk: TrunkSettings) -> bool:
+    try:
+        return ip_address(trunk.host).is_loopback
+    except ValueError:
+        return trunk.host == "localhost"
 
 
 async def _trunk(trunk: TrunkSettings, settings: Settings) -> Finding:
@@ -116,6 +169,8 @@ async def _trunk(trunk: TrunkSettings, settings: Settings) -> Finding:
         return Finding(subject, f"{where}: {error.strerror or error}", remedy)
     if status is None:
         return Finding(subject, f"{where} does not answer", remedy)
+    if trunk is not settings.trunk:
+        return Finding(subject, f"{where} answered {status}; not used: calls go out by the first")
     login = "with" if trunk.password else "without"
     return Finding(subject, f"{where} answered {status}; calls go out {login} a password")
 

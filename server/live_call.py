@@ -25,6 +25,7 @@ from media.stream import MediaStream
 from media.udp import RtpSocket
 from pipeline import events as talk
 from pipeline.analysis import answered_by
+from pipeline.ports import Message
 from pipeline.session import Session
 from server.calls.conversation import Conversation, Report
 from server.calls.model import EndedReason
@@ -250,7 +251,7 @@ class LiveCall:
                 self._report("transcript.partial", {"role": "user", "content": text})
             case talk.TurnEnded(at=at, message=message) | talk.Spoken(at=at, message=message):
                 self._active_at = at
-                self._report("transcript.final", asdict(message))
+                self._report("transcript.final", _said(message))
             case talk.ReplyStarted(text=text, latency=latency):
                 stages = {k: v for k, v in asdict(latency).items() if v is not None}
                 self._count(stages)
@@ -376,6 +377,14 @@ def _inbound(quality: Quality) -> dict[str, float | None]:
 def _outbound(quality: Quality) -> dict[str, float | None]:
     """What we sent; how it was received is unknown without reports from the peer."""
     return {"packets": quality.sent, "loss": None, "jitter_ms": None, "mos": None}
+
+
+def _said(message: Message) -> dict[str, object]:
+    """A message as its event tells it; `intended` is about the agent's words alone."""
+    told = asdict(message)
+    if message.role == "user":
+        del told["intended"]
+    return told
 
 
 def _said_reason(reason: str | None) -> EndedReason:

@@ -22,6 +22,7 @@ from pipeline.task import Task
 from server.calls.conversation import Conversation, Report
 from server.calls.model import CallRequest
 from server.live_call import Dial, Limits, LiveCall
+from server.private import make_folder
 from server.settings import Settings, TrunkSettings
 from server.sip import events as sip
 from server.sip.agent import UserAgent
@@ -61,7 +62,7 @@ class Node:
             agent, settings.sip.host, settings.sip.port, self._on_sip
         )
         with suppress(OSError):  # the recorder will tell, and calls go on without it
-            settings.data.recordings.mkdir(parents=True, exist_ok=True)
+            make_folder(settings.data.recordings)
         media = settings.media
         self._clock = Clock(asyncio.get_running_loop())
         self._ports = PortPool(media.host, media.port_first, media.port_last)
@@ -150,9 +151,9 @@ class Node:
 
     async def _dial_of(self, request: CallRequest) -> Dial:
         settings = self._settings
-        if not settings.trunks:
+        trunk = settings.trunk
+        if trunk is None:
             raise OSError("no trunk is configured")
-        trunk = settings.trunks[0]
         caller = request.from_ or trunk.caller_id or "anonymous"
         host = trunk.host if trunk.port == 5060 else f"{trunk.host}:{trunk.port}"
         to = request.to
@@ -176,9 +177,7 @@ class Node:
         )
 
     def _recording_of(self, call_id: str, request: CallRequest) -> Path | None:
-        if not (request.record and self._settings.call.record):
-            return None
-        return self._settings.data.recordings / f"{call_id}.wav"
+        return self._settings.data.recording_of(call_id) if request.record else None
 
 
 def _not_dialled(call_id: str, begun: datetime, error: Exception) -> Conversation:

@@ -8,10 +8,19 @@ refused. Relative paths are relative to the working directory.
 import os
 import tomllib
 from collections.abc import Iterable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -33,6 +42,30 @@ AnyPort = Annotated[int, Field(ge=0, le=65535)]
 E164 = Annotated[str, Field(pattern=r"^\+[1-9]\d{1,14}$")]
 
 
+def _is_every_address(host: str) -> bool:
+    """Whether a host stands for all addresses of this machine, so that no peer can answer to it."""
+    try:
+        return not host or ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def _own_address(host: str) -> str:
+    if _is_every_address(host):
+        raise ValueError("give the address of this machine that the trunk answers to")
+    return host
+
+
+def _ip_address(host: str) -> str:
+    try:
+        return _own_address(str(ip_address(host)))
+    except ValueError:
+        raise ValueError("not the IP address of a host, such as 203.0.113.7") from None
+
+
+IpAddress = Annotated[str, AfterValidator(_ip_address)]
+
+
 class Section(BaseModel):
     """A table of offhook.toml."""
 
@@ -51,7 +84,8 @@ class HttpSettings(Section):
 class SipSettings(Section):
     """Where SIP listens."""
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(_own_address)] = "127.0.0.1"
+    """Peers are told to answer to it."""
     port: AnyPort = 5060
 
 
@@ -59,7 +93,7 @@ class MediaSettings(Section):
     """RTP sockets: one even port of the range for each leg."""
 
     host: str = "127.0.0.1"
-    advertised: str | None = None
+    advertised: IpAddress | None = None
     """Address that peers are told to send to; `host` where absent."""
     port_first: Port = 20000
     port_last: Port = 29998
@@ -70,6 +104,14 @@ class MediaSettings(Section):
     def _ordered(self) -> "MediaSettings":
         if self.port_first > self.port_last:
             raise ValueError("port_first is above port_last")
+        if self.port_first == self.port_last and self.port_first % 2:
+            raise ValueError(f"no even port in {self.port_first}-{self.port_last}")
+        return self
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "MediaSettings":
+        if self.advertised is None and _is_every_address(self.host):
+            raise ValueError("host: give the address of this machine, or set advertised to it")
         return self
 
 
@@ -85,6 +127,7 @@ class TrunkSettings(Section):
     """Our number where a request names none in `from`."""
     codecs: tuple[Literal["PCMU", "PCMA"], ...] = Field(default=("PCMU", "PCMA"), min_length=1)
     max_calls: int | None = Field(default=None, ge=1)
+    """Calls above this wait as `queued`, as above `limits.concurrent_calls`."""
 
 
 class EngineSettings(Section):
@@ -115,6 +158,10 @@ class DataSettings(Section):
     def recordings(self) -> Path:
         """The folder of WAV files."""
         return self.dir / "recordings"
+
+    def recording_of(self, call_id: str) -> Path:
+        """Where a call is recorded."""
+        return self.recordings / f"{call_id}.wav"
 
 
 class AgentSettings(Section):
@@ -156,6 +203,17 @@ class Settings(BaseModel):
     agent: AgentSettings = AgentSettings()
     call: CallSettings = CallSettings()
     limits: LimitSettings = LimitSettings()
+
+    @property
+    def trunk(self) -> TrunkSettings | None:
+        """The one that calls go out through: the first."""
+        return self.trunks[0] if self.trunks else None
+
+    @property
+    def calls_at_once(self) -> int:
+        """How many calls may ring or talk at a time."""
+        most = self.limits.concurrent_calls
+        return min(most, self.trunk.max_calls or most) if self.trunk else most
 
     @model_validator(mode="after")
     def _trunk_names_differ(self) -> "Settings":

@@ -2,8 +2,8 @@
 
 Every sentence is held out (`models.train.sentences.is_held_out`), spoken in voices that
 training knows, in the two espeak-ng variants it never heard, and by flite if that program
-is installed. Each set is recognised twice: `generate` on the window just as long as the
-segment, and faster-whisper's `transcribe`, which pads to 30 s. Needs no torch.
+is installed. Each set is recognised twice: by the engine of a node, on windows just as long as
+the speech, and by faster-whisper's `transcribe`, which pads to 30 s. Needs no torch.
 """
 
 import argparse
@@ -18,23 +18,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-import ctranslate2
 import numpy as np
 import numpy.typing as npt
 from faster_whisper import WhisperModel
 
-from models.features import phone_features, upsample_8k_to_16k
+from models.features import upsample_8k_to_16k
 from models.train.espeak import Espeak
 from models.train.line import no_speech, over_the_line, to_line_rate
 from models.train.sentences import SentenceSource
 from models.train.voices import Voice, draw_common_voice, draw_held_out_voice, draw_voice
+from models.whisper import BUNDLED_WINDOW_MS, load
 
 Int16 = npt.NDArray[np.int16]
 Recognise = Callable[[Int16], str]
 
 FLITE_VOICES = ("slt", "rms", "awb", "kal16")
-_MAX_CHARACTERS_PER_S = 28  # the fastest training voice speaks about 22
-_MAX_CHARACTERS = 440  # of 448 positions; CTranslate2 writes half of `max_length` at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +58,14 @@ def word_errors(said: str, heard: str) -> int:
     return row[-1]
 
 
-class ShortWindow:
-    """`ctranslate2.models.Whisper.generate` on the unpadded segment, as at run time."""
+class NodeEngine:
+    """The engine of a node: `generate` on windows as short as the speech, then the lexicon."""
 
-    def __init__(self, folder: Path, threads: int = 1) -> None:
-        self._model = ctranslate2.models.Whisper(
-            str(folder), device="cpu", compute_type="int8", intra_threads=threads
-        )
+    def __init__(self, folder: Path) -> None:
+        self._engine = load(str(folder), 0.0, BUNDLED_WINDOW_MS)
 
     def __call__(self, pcm: Int16) -> str:
-        features = ctranslate2.StorageView.from_array(phone_features(pcm))
-        limit = min(_MAX_CHARACTERS, 12 + _MAX_CHARACTERS_PER_S * len(pcm) // 8_000)
-        prompt = ["<|startoftranscript|>", "<|notimestamps|>"]
-        (result,) = self._model.generate(features, [prompt], beam_size=1, max_length=2 * limit)
-        return "".join(result.sequences[0]).replace("Ġ", " ").strip()
+        return self._engine.transcribe(pcm, 8_000).text
 
 
 class PaddedWindow:
@@ -159,17 +151,17 @@ def evaluate(folder: Path, count: int, seed: int, show: int) -> dict[str, object
     random = Random(seed + 4)
     noises = [no_speech(random) for _ in range(count)]
     ways: dict[str, Recognise] = {
-        "generate, short window": ShortWindow(folder),
+        "as the node hears it": NodeEngine(folder),
         "faster-whisper transcribe": PaddedWindow(folder),
     }
     report: dict[str, object] = {}
     for way, recognise in ways.items():
         for name, utterances in sets.items():
-            part = utterances if way.startswith("generate") else utterances[: max(1, count // 3)]
+            part = utterances if way.startswith("as the node") else utterances[: max(1, count // 3)]
             result = measure(recognise, part, show)
             report[f"{name} | {way}"] = result
             print(f"{name:36} {way:27} {result}", flush=True)
-        part_noises = noises if way.startswith("generate") else noises[: max(1, count // 3)]
+        part_noises = noises if way.startswith("as the node") else noises[: max(1, count // 3)]
         invented = sum(1 for pcm in part_noises if recognise(pcm))
         report[f"no speech | {way}"] = {"not_empty": invented, "of": len(part_noises)}
         print(f"{'no speech':36} {way:27} {invented} of {len(part_noises)} not empty", flush=True)

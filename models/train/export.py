@@ -9,6 +9,7 @@ import itertools
 import json
 import tempfile
 from pathlib import Path
+from random import Random
 
 import torch
 from ctranslate2.specs import WhisperSpec, attention_spec, common_spec
@@ -17,7 +18,10 @@ from torch import Tensor, nn
 from models.features import HOP_SAMPLES, MEL_BANDS, SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from models.train import tokens
 from models.train.network import Attention, Layer, Size, Whisper
+from models.train.sentences import SentenceSource
+from models.whisper import LEXICON
 
+_DRAWS = 60_000  # sentences whose words the lexicon lists
 _NEVER = -100.0  # output bias of tokens that training never saw
 
 
@@ -114,6 +118,8 @@ def export(checkpoint: Path, folder: Path, quantization: str = "int8") -> None:
         spec.save(new)
         (Path(new) / "tokenizer.json").write_text(tokens.tokenizer_json())
         (Path(new) / "preprocessor_config.json").write_text(json.dumps(preprocessor, indent=2))
+        words = SentenceSource(Random(0)).words_in(_DRAWS)
+        (Path(new) / LEXICON).write_text("\n".join(words) + "\n")
         for path in Path(new).iterdir():
             path.replace(folder / path.name)
 

@@ -87,6 +87,13 @@ class SentenceSource:
         every = {w for name, words in self._lexicon.items() if name != "rare" for w in words}
         return tuple(sorted(every))
 
+    def words_in(self, draws: int) -> tuple[str, ...]:
+        """Every word of the vocabulary and of so many drawn sentences, sorted."""
+        words = set(self.vocabulary)
+        for _ in range(draws):
+            words.update(self.draw().written.split())
+        return tuple(sorted(words))
+
     @cached_property
     def _free_words(self) -> tuple[str, ...]:
         """Words of free sequences: a homophone that only grammar could tell is left out."""

@@ -23,7 +23,7 @@ def build_http(
     application = web.Application(
         middlewares=[problems, bearer_keys(keys)], client_max_size=MAX_BODY_BYTES
     )
-    native = NativeCalls(store, workflow, settings.http.read_timeout_s)
+    native = NativeCalls(store, workflow, settings)
     application.add_routes(native.routes())
     application.add_routes(health_routes(store, readiness))
     return application

@@ -12,6 +12,7 @@ from server.api.stream import stream_events
 from server.calls.model import Call, CallRequest, Status
 from server.calls.store import CallStore
 from server.calls.workflow import CallWorkflow
+from server.settings import Settings
 
 MAX_PAGE = 200
 ID = "{call_id}"
@@ -45,10 +46,11 @@ class Action(BaseModel):
 class NativeCalls:
     """Handlers of the native face; no logic of their own."""
 
-    def __init__(self, store: CallStore, workflow: CallWorkflow, read_timeout_s: float) -> None:
+    def __init__(self, store: CallStore, workflow: CallWorkflow, settings: Settings) -> None:
         self._store = store
         self._workflow = workflow
-        self._read_timeout_s = read_timeout_s
+        self._read_timeout_s = settings.http.read_timeout_s
+        self._recordings = settings.data.recordings.absolute()
 
     def routes(self) -> list[web.RouteDef]:
         """What this face answers."""
@@ -108,10 +110,10 @@ class NativeCalls:
 
     async def recording(self, request: web.Request) -> web.StreamResponse:
         """The stereo WAV, with range requests."""
-        path = await self._store.recording(request.match_info["call_id"])
-        if path is None or not path.is_file():
+        name = await self._store.recording(request.match_info["call_id"])
+        if name is None or not (self._recordings / name).is_file():
             raise Problem(404, "not-found", "this call has no recording, or none yet")
-        return web.FileResponse(path, headers={"Content-Type": "audio/wav"})
+        return web.FileResponse(self._recordings / name, headers={"Content-Type": "audio/wav"})
 
 
 def _answer(call: Call, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

@@ -14,6 +14,12 @@ from server.calls.errors import CallNotFound, CursorInvalid, Draining, Refused
 
 log = logging.getLogger(__name__)
 
+HTTP_CODES = {
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "request-entity-too-large",
+}
+"""Codes of what aiohttp raises; the phrases of `http` differ by Python's version."""
 RETRY_AFTER = {"Retry-After": "5"}
 
 
@@ -88,7 +94,7 @@ def render(problem: Problem) -> web.Response:
 
 def _of_aiohttp(error: web.HTTPException) -> Problem:
     phrase = HTTPStatus(error.status).phrase
-    code = phrase.lower().replace(" ", "-").replace("'", "")
+    code = HTTP_CODES.get(error.status, f"http-{error.status}")
     headers = {name: error.headers[name] for name in ("Allow", "Location") if name in error.headers}
     details = {
         404: "nothing is here",

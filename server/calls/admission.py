@@ -12,12 +12,15 @@ def admit(request: CallRequest, settings: Settings) -> CallRequest:
     """Return the request with the node's defaults in place. Raises `Refused`."""
     if request.to.startswith("sip:") and not settings.call.allow_sip_uri:
         raise Refused("to", "SIP URIs are not allowed here; give an E.164 number")
-    caller_ids = [trunk.caller_id for trunk in settings.trunks if trunk.caller_id]
+    trunk = settings.trunk
     defaults = {
-        "from_": caller_ids[0] if caller_ids else None,
+        "from_": trunk.caller_id if trunk else None,
         "agent_name": settings.agent.name,
         "max_duration_s": settings.call.max_duration_s,
         "record": settings.call.record,
     }
     silent = defaults.keys() - request.model_fields_set
-    return request.model_copy(update={name: defaults[name] for name in silent})
+    changes = {name: defaults[name] for name in silent}
+    if not settings.call.record:
+        changes["record"] = False
+    return request.model_copy(update=changes)

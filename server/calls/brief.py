@@ -15,7 +15,8 @@ def load_playbook(settings: Settings) -> Playbook:
     try:
         return parse_playbook(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeError) as error:
-        raise SettingsInvalid(f"agent.playbook: {path}: {error}") from error
+        reason = getattr(error, "strerror", None) or error  # an OSError's text names the path again
+        raise SettingsInvalid(f"agent.playbook: {path}: {reason}") from error
 
 
 def brief(

@@ -10,6 +10,8 @@ from alembic.config import Config
 from sqlalchemy import URL, create_engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from server.private import make_file, make_folder
+
 BUSY_TIMEOUT_MS = 5000
 
 
@@ -23,8 +25,9 @@ async def open_database(path: Path) -> AsyncEngine:
 
 
 def migrate(path: Path) -> None:
-    """Bring the schema of the file at `path` to the newest version; makes missing folders."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Bring the schema of the file at `path` to the newest version; makes what is missing."""
+    make_folder(path.parent)
+    make_file(path)  # SQLite gives -wal and -shm the same mode
     engine = create_engine(URL.create("sqlite", database=str(path)))
     event.listen(engine, "connect", _prepare)
     config = Config()

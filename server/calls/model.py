@@ -233,8 +233,8 @@ class Call(Kept):
     summary: str | None = None
     outcome: Outcome | None = None
     analysis: Mapping[str, JsonValue] = Field(default_factory=dict)
-    latency: Mapping[str, Mapping[str, float]] = Field(default_factory=dict)
-    quality: Mapping[str, Mapping[str, float | None]] = Field(default_factory=dict)
+    latency: Mapping[str, Mapping[str, int | float]] = Field(default_factory=dict)
+    quality: Mapping[str, Mapping[str, int | float | None]] = Field(default_factory=dict)
     cost_breakdown: Mapping[str, JsonValue] = Field(default_factory=dict)
     tool_calls: tuple[Mapping[str, JsonValue], ...] = ()
     recording_url: str | None = None

@@ -156,14 +156,24 @@ class CallStore:
             for row in rows
         )
 
-    async def recording(self, call_id: str) -> Path | None:
-        """Where the call's recording is kept. Raises `CallNotFound`."""
+    async def recording(self, call_id: str) -> str | None:
+        """The file name of the call's recording. Raises `CallNotFound`."""
         query = select(calls.c.recording).where(calls.c.id == call_id)
         async with self.engine.connect() as connection:
             row = (await connection.execute(query)).one_or_none()
         if row is None:
             raise CallNotFound(call_id)
-        return Path(row.recording) if row.recording is not None else None
+        # Once it was a path.
+        return Path(row.recording).name if row.recording is not None else None
+
+    async def request(self, call_id: str) -> CallRequest:
+        """Read what was asked for. Raises `CallNotFound`, and ValueError for what is not valid."""
+        query = select(calls.c.request).where(calls.c.id == call_id)
+        async with self.engine.connect() as connection:
+            asked = (await connection.execute(query)).scalar_one_or_none()
+        if asked is None:
+            raise CallNotFound(call_id)
+        return CallRequest.model_validate_json(asked)
 
     async def unfinished(self) -> tuple[Call, ...]:
         """Read what was going on when the node last stopped, and open those logs again."""

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.analysis import analyse
+from pipeline.analysis import Analysis, analyse
 from pipeline.playbook import Playbook
 from pipeline.task import Task
 from server.calls.admission import admit
@@ -27,12 +27,15 @@ from server.calls.feed import EventFeed
 from server.calls.ids import new_call_id
 from server.calls.model import Call, CallRequest, EndedReason, Status
 from server.calls.record import abandoned, concluded, dialled, progressed, queued
+from server.calls.salvage import salvaged
 from server.calls.store import CallStore
 from server.settings import Settings
 
 log = logging.getLogger(__name__)
 
 PROGRESS: tuple[Status, ...] = ("ringing", "in-progress", "transferring")
+NODE_STOPPING = "node-stopping"
+"""The warning on calls that were hung up or withdrawn because the node was stopped."""
 WRITE_ATTEMPTS = 5
 WRITE_RETRY_S = 0.5
 
@@ -74,27 +77,27 @@ class CallWorkflow:
         self._dialler = dialler
         self._settings = settings
         self._playbook = playbook
-        self._slots = asyncio.Semaphore(settings.limits.concurrent_calls)
+        self._slots = asyncio.Semaphore(settings.calls_at_once)
         self._live: dict[str, Placed] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
 
-    async def place(self, request: CallRequest) -> Call:
+    async def place(self, asked: CallRequest) -> Call:
         """Take a call on; when this returns, its record is durable and it is being dialled.
 
         Raises `Refused` and `Draining`.
         """
         if self._draining:
             raise Draining
-        request = admit(request, self._settings)
+        request = admit(asked, self._settings)
         task, warnings = brief(request, self._settings, self._playbook)
         call = queued(new_call_id(), request, warnings, utc_now())
         live = Placed(call, request, task)
         self._live[call.id] = live
         self._idle.clear()
         try:
-            await self._store.create(call, request)
+            await self._store.create(call, asked)
         except BaseException:
             self._forget(live)
             raise
@@ -114,10 +117,17 @@ class CallWorkflow:
         return True
 
     async def recover(self) -> int:
-        """Close what was going on when the node last stopped. Returns how many there were."""
+        """Close what was going on when the node last stopped. Returns how many there were.
+
+        What was said until then is judged like any other call.
+        """
         left = await self._store.unfinished()
         for call in left:
-            await self._abandon(call, "node_lost")
+            try:
+                await self._salvage(call)
+            except Exception:
+                log.exception("%s: what was said is only in its events", call.id)
+                await self._abandon(call, "node_lost")
         return len(left)
 
     async def drain(self, timeout_s: float) -> None:
@@ -126,8 +136,10 @@ class CallWorkflow:
         What has not ended within `timeout_s` is left to `recover` at the next start.
         """
         self._draining = True
-        for call_id in list(self._live):
-            self.hang_up(call_id)
+        for call_id, live in list(self._live.items()):
+            if self.hang_up(call_id):
+                warnings = (*live.record.warnings, NODE_STOPPING)
+                live.record = live.record.model_copy(update={"warnings": warnings})
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._idle.wait()
@@ -139,13 +151,9 @@ class CallWorkflow:
     async def _carry_out(self, live: Placed) -> None:
         try:
             conversation = await self._converse(live)
-            analysis = analyse(
-                live.brief,
-                conversation.messages,
-                ended_reason=conversation.ended_reason,
-                answered_by=conversation.answered_by,
+            record = concluded(
+                live.record, conversation, _verdict(live.brief, conversation), utc_now()
             )
-            record = concluded(live.record, conversation, analysis, utc_now())
             await self._deliver(record, conversation)
         except Exception:
             log.exception("%s: its record could not be completed", live.record.id)
@@ -194,6 +202,17 @@ class CallWorkflow:
                 log.info("%s ended: %s", record.id, record.ended_reason)
                 return
 
+    async def _salvage(self, call: Call) -> None:
+        """Close a call that went down with the node. Raises whatever keeps it from being judged."""
+        request = admit(await self._store.request(call.id), self._settings)
+        task, _ = brief(request, self._settings, self._playbook)
+        path = self._settings.data.recording_of(call.id)
+        recording = path if await asyncio.to_thread(path.is_file) else None
+        conversation = salvaged(call, await self._store.events_after(call.id), recording)
+        record = concluded(call, conversation, _verdict(task, conversation), utc_now())
+        record = record.model_copy(update={"started_at": call.started_at})
+        await self._deliver(record, conversation)
+
     async def _abandon(self, call: Call, reason: EndedReason) -> None:
         """Close a call of which nothing more is known. Whatever fails, its listeners are told."""
         record = abandoned(call, reason, utc_now())
@@ -219,6 +238,15 @@ class CallWorkflow:
         del self._live[live.record.id]
         if not self._live:
             self._idle.set()
+
+
+def _verdict(task: Task, conversation: Conversation) -> Analysis:
+    return analyse(
+        task,
+        conversation.messages,
+        ended_reason=conversation.ended_reason,
+        answered_by=conversation.answered_by,
+    )
 
 
 def _last_words(record: Call) -> dict[str, object]:

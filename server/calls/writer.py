@@ -32,11 +32,12 @@ class NewCall:
 
     call: Call
     request: CallRequest
+    """As it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Where a call's recording is kept."""
+    """A call's recording; its name is kept, so that the data folder may move."""
 
     call_id: str
     path: Path
@@ -133,7 +134,7 @@ async def _write_all(connection: AsyncConnection, writes: Sequence[Write]) -> No
     for write in writes:
         if isinstance(write, Recording):
             kept = update(calls).where(calls.c.id == write.call_id)
-            await connection.execute(kept.values(recording=str(write.path)))
+            await connection.execute(kept.values(recording=write.path.name))
 
 
 def _call_row(new: NewCall) -> dict[str, object]:
@@ -144,7 +145,7 @@ def _call_row(new: NewCall) -> dict[str, object]:
         "to_number": call.to,
         "from_number": call.from_,
         "created_at": rfc3339(call.created_at),
-        "request": new.request.model_dump_json(),
+        "request": new.request.model_dump_json(exclude_unset=True),
         "record": call.model_dump_json(),
     }
 

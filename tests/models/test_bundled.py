@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.train.espeak import Espeak
-from models.train.evaluate import PaddedWindow, ShortWindow, word_errors
+from models.train.evaluate import NodeEngine, PaddedWindow, word_errors
 from models.train.line import no_speech, over_the_line, to_line_rate
 from models.train.sentences import is_held_out
 from models.train.voices import Voice
@@ -32,7 +32,7 @@ def espeak() -> Espeak:
     return Espeak()
 
 
-@pytest.fixture(scope="module", params=[ShortWindow, PaddedWindow])
+@pytest.fixture(scope="module", params=[NodeEngine, PaddedWindow])
 def recognise(request: pytest.FixtureRequest) -> Recognise:
     way: Recognise = request.param(BUNDLED)
     return way

@@ -12,6 +12,8 @@ from tests.pipeline.conversation import DEBT, RESTAURANT, Conversation, Heard
 GREETING = "hi you've reached bobby please leave a message after the tone"
 SCREEN = "please record your name and reason for calling and i'll see if this person is available"
 
+ASK = Task("Ask whether they are open on Sunday")
+
 
 @pytest.mark.parametrize(
     ("task", "turns", "disposition", "evidence"),
@@ -41,6 +43,20 @@ SCREEN = "please record your name and reason for calling and i'll see if this pe
         (RESTAURANT, ["sorry we are fully booked"], "refused", "sorry we are fully booked"),
         (Task("Ask if they are open on Sunday"), ["yes we are open until six"], "informed",
          "yes we are open until six"),
+        (ASK, ["yes"], "informed", "yes"),
+        (ASK, ["no sorry we are closed"], "informed", "no sorry we are closed"),
+        (ASK, ["from nine to five"], "informed", "from nine to five"),
+        (ASK, ["okay yes i can pay that today"], "inconclusive", None),
+        (ASK, ["the cat is on the roof"], "inconclusive", None),
+        (ASK, ["you have the wrong number"], "wrong_person", "you have the wrong number"),
+        (ASK, ["call me back tomorrow"], "callback", "call me back tomorrow"),
+        (ASK, ["i am not interested"], "refused", "i am not interested"),
+        (ASK, ["i don't know"], "inconclusive", None),
+        (Task("Find out what time they close"), ["sure"], "inconclusive", None),
+        (replace(ASK, first_message=""), ["yes joes pizza"], "inconclusive", None),
+        (replace(ASK, first_message=""), ["hello", "yes we are"], "informed", "yes we are"),
+        (replace(DEBT, first_message=""), ["yes", "yes", "okay"], "agreed", "okay"),
+        (replace(DEBT, first_message="Morning, Bobby?"), ["yes"], "inconclusive", None),
     ],
 )  # fmt: skip
 def test_a_conversation_is_judged_with_its_evidence(

@@ -49,7 +49,55 @@ def test_an_own_first_message_replaces_the_opening() -> None:
 def test_an_empty_first_message_lets_the_other_side_begin() -> None:
     talk = Conversation(replace(RESTAURANT, first_message=""))
     assert talk.brain.opening() == ""
-    assert "2 people at 7pm tonight" in talk.hear("hello how can i help you").last
+    assert talk.hear("hello how can i help you").last == (
+        "This is an automated assistant. "
+        "I would like to make a dinner reservation for 2 people at 7pm tonight."
+    )
+
+
+@pytest.mark.parametrize("task", [DEBT, RESTAURANT, Task("Ask if they are open on Sunday")])
+@pytest.mark.parametrize(
+    "words", ["hello", "yes", "", "who is this", "stop calling me", "hold on", "joes pizza",
+              "are you a robot", "yes this is bobby", "goodbye"],
+)  # fmt: skip
+def test_where_the_other_side_begins_the_first_reply_discloses(task: Task, words: str) -> None:
+    task = replace(task, first_message="", recorded=True)
+    talk = Conversation(task).hear(words)
+    assert talk.last.startswith("This is an automated assistant, and this call is recorded.")
+    assert "recorded" not in talk.hear("hello").last or talk.ended
+
+
+@pytest.mark.parametrize("first", ["", "Good morning, Bobby?"])
+def test_an_own_first_message_leaves_the_matter_for_the_right_person(first: str) -> None:
+    talk = Conversation(replace(DEBT, first_message=first)).hear("yes this is bobby")
+    assert talk.last.endswith(OPENING)
+    assert talk.hear("okay").act("send_message")
+
+
+@pytest.mark.parametrize("words", ["hello", "yes", "yes how can i help you", "vello office"])
+def test_who_begins_without_a_name_is_asked_for_it_once(words: str) -> None:
+    talk = Conversation(replace(DEBT, first_message="")).hear(words)
+    assert talk.last.startswith("This is an automated assistant.")
+    assert talk.last.endswith("Is this Bobby?")
+    assert "154" not in talk.last
+    assert talk.hear("yes").last == OPENING
+
+
+def test_a_yes_to_an_own_question_after_the_person_is_no_agreement() -> None:
+    talk = Conversation(replace(DEBT, first_message="Good morning, Bobby?"))
+    assert talk.brain.opening() == "This is an automated assistant. Good morning, Bobby?"
+    assert talk.hear("yes").last == OPENING
+    assert not talk.acts
+
+
+def test_half_a_disclosure_is_none() -> None:
+    talk = Conversation(replace(RESTAURANT, recorded=True)).hear((8, "stop calling me"))
+    assert "this call is recorded" in talk.last
+
+
+def test_who_is_put_through_where_the_other_side_begins_hears_the_disclosure() -> None:
+    talk = Conversation(replace(DEBT, first_message="")).hear(SCREEN, "hello this is someone")
+    assert talk.last == "This is an automated assistant. Is this Bobby?"
 
 
 @pytest.mark.parametrize("yes", ["yes", "yes this is boby", "speaking", "yeah this is he"])
@@ -401,6 +449,50 @@ def test_an_objective_that_asks_is_over_with_the_answer() -> None:
     talk = Conversation(task)
     assert talk.brain.opening().endswith("I'm calling to ask if you are open on Sunday.")
     assert talk.hear("yes we are open until six").last == "Thank you for the information. Goodbye."
+
+
+@pytest.mark.parametrize(
+    ("words", "last"),
+    [
+        ("okay yes i can pay that today", "Sorry, I didn't catch that. Can you tell me that?"),
+        ("the cat is on the roof", "Sorry, I didn't catch that. Can you tell me that?"),
+        (
+            "call me back tomorrow",
+            "Okay, tomorrow. I will make a note of that. Thank you. Goodbye.",
+        ),
+        ("i am not interested", "I understand. Thank you for your time. Goodbye."),
+        ("i don't know", "Thank you for your time. Goodbye."),
+    ],
+)
+def test_words_about_something_else_are_no_answer(words: str, last: str) -> None:
+    assert Conversation(Task("Ask whether they are open on Sunday")).hear(words).last == last
+
+
+SECRETS = {
+    "ssn": "123-45-6789", "account_number": "998877", "cardNumber": "4111", "dob": "May 1, 1970",
+    "order_id": "A12", "doctor": "Lee", "mood": "gloomy", "due_date": "May 25, 2026",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("what is my ssn", "I can't share that on the phone."),
+        ("what is my account number", "I can't share that on the phone."),
+        ("what is the card number", "I can't share that on the phone."),
+        ("what is my dob", "I can't share that on the phone."),
+        ("what is the order id", "I can't share that on the phone."),
+        ("which account is it", "I can't share that on the phone."),
+        ("what is the mood", "I don't have that information, but someone can follow up."),
+        ("which doctor is it", "The doctor is Lee."),
+        ("what is the due date", "The due date is May 25, 2026."),
+    ],
+)
+def test_a_fact_is_read_out_only_if_it_belongs_to_the_matter(words: str, answer: str) -> None:
+    task = Task("Tell Joe that the visit to Dr. Lee is confirmed", facts=SECRETS)
+    talk = Conversation(task).hear(words)
+    assert talk.last.startswith(answer)
+    assert not any(SECRETS[k] in talk.last for k in ("ssn", "account_number", "dob", "order_id"))
 
 
 def test_a_missing_fact_is_left_out() -> None:

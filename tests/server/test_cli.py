@@ -12,9 +12,12 @@ from typer.testing import CliRunner
 from server.api.keys import KeyRing
 from server.calls.database import open_database
 from server.cli import main
+from server.doctor import examine
+from server.settings import HttpSettings
 from server.sip.agent import UserAgent
 from server.sip.events import Address
 from server.sip.transport import SipEndpoint
+from tests.server.real_node import played, real_node, settings
 
 runner = CliRunner()
 
@@ -99,6 +102,52 @@ def test_doctor_names_a_port_that_is_taken(trunk: int) -> None:
         result = runner.invoke(main, ["doctor", "--config", path])
     assert result.exit_code == 1
     assert "✗ HTTP port:" in result.output
+
+
+def test_doctor_warns_of_the_bundled_recogniser_where_people_are_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("server.doctor.OPTIONS_WAIT_S", 0.01)
+    result = runner.invoke(main, ["doctor", "--config", config(9)])
+    assert "✓ recogniser: whisper" in result.output
+    path = Path(config(9, more='[[trunks]]\nname = "far"\nhost = "192.0.2.1"\n'))
+    result = runner.invoke(main, ["doctor", "--config", str(path)])
+    assert result.exit_code == 1
+    assert "✗ recogniser: whisper: the bundled recogniser" in result.output
+    assert "→ before you call people: offhook models pull whisper-base.en" in result.output
+
+
+def test_doctor_misses_the_library_of_a_language_model(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("server.doctor.find_spec", lambda name: None)
+    model = tmp_path / "some.gguf"
+    model.touch()
+    Path("offhook.toml").write_text(f'[engines]\nbrain = "{model}"\n')
+    result = runner.invoke(main, ["doctor"])
+    assert "✗ brain: llama: some" in result.output
+    assert "→ install llama-cpp-python" in result.output
+
+
+def test_doctor_says_what_is_odd_about_the_playbook() -> None:
+    Path("odd.md").write_text("# Nothing\n")
+    Path("offhook.toml").write_text('[agent]\nplaybook = "odd.md"\n')
+    assert "odd: no script profiles found" in runner.invoke(main, ["doctor"]).output
+
+
+def test_doctor_says_which_trunk_is_used(trunk: int) -> None:
+    more = f'[[trunks]]\nname = "spare"\nhost = "127.0.0.1"\nport = {trunk}\n'
+    result = runner.invoke(main, ["doctor", "--config", config(trunk, more=more)])
+    assert f"trunk spare: 127.0.0.1:{trunk} answered 200; not used" in result.output
+
+
+async def test_doctor_takes_the_ports_of_a_running_node_for_its_own(tmp_path: Path) -> None:
+    async with real_node(tmp_path, None, played()) as node:
+        http = HttpSettings(port=int(node.application.url.rpartition(":")[2]))
+        findings = await examine(settings(tmp_path, None).model_copy(update={"http": http}))
+    (ports,) = (finding for finding in findings if "port" in finding.subject)
+    assert ports.ok
+    assert "a node runs at" in ports.detail
 
 
 def test_doctor_reports_a_bad_configuration_as_a_failing_line() -> None:

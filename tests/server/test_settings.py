@@ -60,6 +60,12 @@ def test_the_file_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ('[[trunks]]\nname = "a"\n', "trunks.0.host:"),
         ('[[trunks]]\nname = "a"\nhost = "b"\ncodecs = ["OPUS"]\n', "trunks.0.codecs.0:"),
         ("[media]\nport_first = 30000\n", "port_first is above port_last"),
+        ("[media]\nport_first = 20001\nport_last = 20001\n", "no even port in 20001-20001"),
+        ('[media]\nadvertised = "pbx.example.com"\n', "media.advertised: "),
+        ('[media]\nadvertised = "0.0.0.0"\n', "not the IP address of a host"),
+        ('[media]\nhost = "::"\n', "give the address of this machine, or set advertised"),
+        ('[sip]\nhost = "0.0.0.0"\n', "sip.host: "),
+        ('[sip]\nhost = ""\n', "give the address of this machine"),
         ("[call]\nmax_duration_s = 0\n", "call.max_duration_s:"),
         ("port = = 1\n", "offhook.toml:"),
     ],
@@ -70,6 +76,19 @@ def test_a_bad_file_names_the_key(text: str, words: str) -> None:
         load_settings()
     assert words in str(caught.value)
     assert "offhook.toml" in str(caught.value)
+
+
+def test_media_may_take_every_address_where_one_is_advertised() -> None:
+    write('[media]\nhost = "0.0.0.0"\nadvertised = "203.0.113.7"\n')
+    assert load_settings().media.advertised == "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    ("most", "at_once"), [("", 20), ("max_calls = 2", 2), ("max_calls = 99", 20)]
+)
+def test_the_first_trunk_and_the_node_limit_the_calls_together(most: str, at_once: int) -> None:
+    write(f'[[trunks]]\nname = "a"\nhost = "b"\n{most}\n')
+    assert load_settings().calls_at_once == at_once
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
 from server.calls.workflow import CallWorkflow
+from server.settings import Settings
 
 TO = "+14165550123"
 OBJECTIVE = {"to": TO, "objective": "Book a table for two"}
@@ -133,8 +133,9 @@ async def test_a_call_that_is_over_cannot_be_hung_up(node: Any) -> None:
         assert (await answer.json())["code"] == "call-over"
 
 
-async def test_a_recording_is_served_as_wav(node: Any, phone: Any, tmp_path: Path) -> None:
-    phone.recording = tmp_path / "call.wav"
+async def test_a_recording_is_served_as_wav(node: Any, phone: Any, settings: Settings) -> None:
+    settings.data.recordings.mkdir()
+    phone.recording = settings.data.recordings / "call.wav"
     phone.recording.write_bytes(b"RIFF....WAVE")
     call = await ended(node, (await place(node))["id"])
     async with node.client.get(call["recording_url"]) as answer:

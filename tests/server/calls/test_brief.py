@@ -46,5 +46,6 @@ def test_the_bundled_playbook_is_read_where_none_is_named() -> None:
 
 def test_a_playbook_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     missing = AgentSettings(playbook=tmp_path / "none.md")
-    with pytest.raises(SettingsInvalid, match=r"agent\.playbook: .*none\.md"):
+    with pytest.raises(SettingsInvalid, match=r"agent\.playbook: .*none\.md") as caught:
         load_playbook(Settings(agent=missing))
+    assert str(caught.value).count("none.md") == 1

@@ -1,6 +1,7 @@
 """Records and event logs, in a real SQLite file."""
 
 import sqlite3
+import stat
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,20 @@ async def test_an_empty_database_is_brought_to_the_tables_of_the_schema(tmp_path
     assert found.pop("alembic_version")
     assert found == wanted
     assert mode == "wal"
+
+
+async def test_the_database_is_for_its_owner_alone(store: CallStore, settings: Settings) -> None:
+    await create(store)
+    files = list(settings.data.dir.iterdir())
+    assert {file.name.rpartition("-")[2] for file in files} >= {"offhook.sqlite3", "wal", "shm"}
+    assert {stat.filemode(file.stat().st_mode) for file in files} == {"-rw-------"}
+    assert stat.filemode(settings.data.dir.stat().st_mode) == "drwx------"
+
+
+async def test_a_recording_is_kept_by_its_name(store: CallStore) -> None:
+    call = await create(store)
+    await store.conclude(call, {}, Path("data/recordings/call_1.wav"))
+    assert await store.recording(call.id) == "call_1.wav"
 
 
 def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:

@@ -9,8 +9,11 @@ from sqlalchemy.exc import OperationalError
 
 from pipeline.playbook import parse_playbook
 from server.calls.errors import Draining, Refused
+from server.calls.events import utc_now
 from server.calls.feed import EventFeed, follow
+from server.calls.ids import new_call_id
 from server.calls.model import Call, CallRequest
+from server.calls.record import queued
 from server.calls.store import CallStore
 from server.calls.workflow import CallWorkflow
 from server.settings import CallSettings, LimitSettings, Settings, TrunkSettings
@@ -86,6 +89,21 @@ async def test_a_call_above_the_limit_waits_its_turn(
     assert phone.dialled == ["+14165550123", "+14165550124"]
 
 
+async def test_the_limit_of_the_trunk_counts_where_it_is_the_smaller_one(
+    store: CallStore, phone: Any, settings: Settings
+) -> None:
+    phone.lasting = True
+    trunk = TrunkSettings(name="pbx", host="127.0.0.1", max_calls=1)
+    workflow = CallWorkflow(
+        store, phone, settings.model_copy(update={"trunks": (trunk,)}), PLAYBOOK
+    )
+    for last in "345":
+        await workflow.place(request(to=f"+1416555012{last}"))
+    await store.events_after("")
+    assert phone.dialled == ["+14165550123"]
+    await workflow.drain(5)
+
+
 @pytest.mark.parametrize("rounds", [0, 1, 5])
 async def test_a_call_that_waits_can_be_taken_back(
     store: CallStore, phone: Any, settings: Settings, rounds: int
@@ -105,10 +123,13 @@ async def test_a_call_that_waits_can_be_taken_back(
     await ended(store, workflow.feed, first.id)
 
 
+@pytest.mark.parametrize("own_limit_s", [300, 30])
 async def test_a_call_cut_short_by_a_crash_is_closed_and_not_dialled_again(
-    settings: Settings, phone: Any
+    settings: Settings, phone: Any, own_limit_s: int
 ) -> None:
     phone.lasting = True
+    limited = CallSettings(max_duration_s=own_limit_s)
+    settings = settings.model_copy(update={"call": limited})
     store = await CallStore.open(settings.data.database)
     dead = CallWorkflow(store, phone, settings, PLAYBOOK)
     call = await dead.place(request())
@@ -116,7 +137,10 @@ async def test_a_call_cut_short_by_a_crash_is_closed_and_not_dialled_again(
     (task,) = (task for task in asyncio.all_tasks() if task.get_name() == call.id)
     task.cancel()
     await asyncio.wait([task])
+    before = await store.get(call.id)
     await store.close()
+    settings.data.recordings.mkdir()
+    settings.data.recording_of(call.id).write_bytes(b"RIFF")
 
     store = await CallStore.open(settings.data.database)
     heir = CallWorkflow(store, phone, settings, PLAYBOOK)
@@ -125,11 +149,43 @@ async def test_a_call_cut_short_by_a_crash_is_closed_and_not_dialled_again(
     assert await heir.recover() == 0
     record = await store.get(call.id)
     events = await store.events_after(call.id)
+    assert await store.recording(call.id) == f"{call.id}.wav"
     await store.close()
     assert (record.status, record.ended_reason) == ("ended", "node_lost")
+    assert (record.started_at, record.answered_at) == (before.started_at, before.answered_at)
+    assert record.ended_at == events[-2].at
+    assert (record.transcript, record.answered_by) == ("Callee: Hello?", "human")
+    assert record.recording_url == f"/v1/calls/{call.id}/recording"
+    assert record.summary
+    assert record.outcome
+    assert not record.outcome.success
     assert [event.seq for event in events] == [1, 2, 3, 4, 5]
     assert events[-1].data["ended_reason"] == "node_lost"
     assert phone.dialled == ["+14165550123"]
+
+
+async def test_a_call_that_cannot_be_pieced_together_is_closed_all_the_same(
+    store: CallStore, phone: Any, settings: Settings
+) -> None:
+    asked = request()
+    call = queued(new_call_id(), asked, (), utc_now())
+    await store.create(call, asked)
+    store.append_event(call.id, "transcript.final", {"odd": True})
+    await store.events_after(call.id)
+    assert await CallWorkflow(store, phone, settings, PLAYBOOK).recover() == 1
+    record = await store.get(call.id)
+    assert (record.ended_reason, record.transcript) == ("node_lost", None)
+
+
+async def test_a_call_that_was_not_dialled_yet_has_no_start_after_a_crash(
+    store: CallStore, phone: Any, settings: Settings
+) -> None:
+    asked = request()
+    call = queued(new_call_id(), asked, (), utc_now())
+    await store.create(call, asked)
+    await CallWorkflow(store, phone, settings, PLAYBOOK).recover()
+    record = await store.get(call.id)
+    assert (record.ended_reason, record.started_at, record.duration_s) == ("node_lost", None, 0)
 
 
 async def test_draining_hangs_up_and_waits_for_the_records(
@@ -139,7 +195,9 @@ async def test_draining_hangs_up_and_waits_for_the_records(
     calls = [await workflow.place(request()) for _ in range(3)]
     await store.events_after(calls[0].id)
     await workflow.drain(5)
-    assert {(await store.get(call.id)).ended_reason for call in calls} == {"agent_hangup"}
+    records = [await store.get(call.id) for call in calls]
+    assert {record.ended_reason for record in records} == {"agent_hangup"}
+    assert all("node-stopping" in record.warnings for record in records)
     with pytest.raises(Draining):
         await workflow.place(request())
 
@@ -174,6 +232,16 @@ async def test_what_the_request_leaves_open_comes_from_the_settings(
     call = await workflow.place(request())
     record = await ended(store, workflow.feed, call.id)
     assert (record.from_, record.agent_name) == ("+14165550100", "Ava")
+    assert phone.tasks[0].recorded is False
+
+
+async def test_a_request_cannot_switch_on_a_recording_that_settings_forbid(
+    store: CallStore, phone: Any, settings: Settings
+) -> None:
+    silent = settings.model_copy(update={"call": CallSettings(record=False)})
+    workflow = CallWorkflow(store, phone, silent, PLAYBOOK)
+    call = await workflow.place(request(record=True))
+    await ended(store, workflow.feed, call.id)
     assert phone.tasks[0].recorded is False
 
 

@@ -98,8 +98,11 @@ async def test_a_voice_that_is_killed_is_replaced_and_the_call_goes_on(tmp_path:
         await phone.hears_silence()
         peer.hangs_up(invite)
         record = await node.record(call_id)
+        said = [event["data"] async for event in node.happens(call_id, "transcript.final")]
     assert record["ended_reason"] == "user_hangup"
     assert voice.host.restarts == 1
+    assert ["intended" in data for data in said] == [True, False, True]
+    assert isinstance(record["quality"]["inbound"]["packets"], int)
     assert [message["content"] for message in record["messages"]] == [
         "hello",
         "yes",
@@ -122,6 +125,16 @@ async def test_an_engine_that_stays_dead_ends_the_call_and_is_named(tmp_path: Pa
     assert record["ended_reason"] == "engine_error"
     assert record["warnings"] == ["engine-failed:recogniser"]
     assert record["messages"][0]["content"] == "hello"
+
+
+async def test_a_node_whose_engine_is_down_is_not_ready(tmp_path: Path) -> None:
+    ears = ShortLivedTranscriber(tmp_path)
+    engines = replace(played(transcriber=ears), processes=[ears])
+    async with real_node(tmp_path, 5060, engines) as node:
+        assert (await node.application.readiness())["engines"] == "ok"
+        kill(ears.host.pid)
+        await until(lambda: ears.host.pid is None)
+        assert (await node.application.readiness())["engines"] == "down: short-lived"
 
 
 # Nodes as processes
@@ -154,8 +167,9 @@ async def test_a_node_that_is_told_to_stop_hangs_up_and_completes_its_records(
     await store.close()
     assert (record.status, record.ended_reason) == ("ended", "agent_hangup")
     assert record.messages[0].interrupted
+    assert record.warnings == ("node-stopping",)
     assert recording is not None
-    _, agent, _ = read_wav(recording)
+    _, agent, _ = read_wav(tmp_path / "data" / "recordings" / recording)
     assert is_audible(agent)
 
 
@@ -170,10 +184,15 @@ async def test_a_node_that_was_killed_closes_its_calls_and_does_not_dial_them_ag
         before = len(peer.endpoint.received)
         async with real_node(tmp_path, peer.port, played()) as node:
             record = await node.record(call_id)
+            recording = await node.client.recording(call_id)
             await asyncio.sleep(CALM_S)
         assert peer.endpoint.received[before:] == []
     assert record["ended_reason"] == "node_lost"
     assert record["status"] == "ended"
+    assert record["answered_at"] <= record["ended_at"]
+    assert record["outcome"]["success"] is False
+    assert record["summary"]
+    assert recording[:4] == b"RIFF"
 
 
 def children_of(pid: int) -> list[int]:
