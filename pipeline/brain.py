@@ -23,11 +23,11 @@ _TOKENS = 160
 _ROBOT = "I'm an automated assistant, not a person."
 _AGAIN = "Sorry, could you say that again, please?"
 _TOOL_PLEASE = "Write the tool call now, as one line of JSON."
-_HIDDEN = re.compile(r"<think>.*?(?:</think>|$)", re.DOTALL)
+_HIDDEN = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _TRIGGER = re.compile(r"<\s*" + TRIGGER.strip("<>") + r"\s*>", re.IGNORECASE)
-_OPEN_TAG = re.compile(r"<[^<>]{0,16}\Z")
-"""The end of a text that may yet become a trigger, or another tag."""
-_MARKS = re.compile(r"<[^<>]{0,16}>|^\s*(?:assistant|agent):\s*|[*_#`<>]+", re.I | re.M)
+_OPEN_TAG = re.compile(r"<\s*\w{0,8}\s*\Z")
+"""The end of a text that may yet become a trigger or a thought."""
+_MARKS = re.compile(r"^\s*(?:assistant|agent):\s*|[*_#`<>]+", re.IGNORECASE | re.MULTILINE)
 _LAST_WORD = re.compile(r"\S*\Z")
 _HELD = ("http", "www", "assistant", "agent")
 """Words that may begin an address or a label: held back until they are whole."""
@@ -146,7 +146,7 @@ class LlmBrain:
 
 
 class SpeechStream:
-    """Keeps tool calls, tags and addresses out of streamed text. Stands before `Utterance`.
+    """Keeps tool calls, thoughts and addresses out of streamed text. Stands before `Utterance`.
 
     What may be the beginning of one of them is held back until it is whole.
     """

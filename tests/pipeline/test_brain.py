@@ -101,7 +101,7 @@ def test_no_part_of_a_tool_call_is_spoken(trigger: str, size: int) -> None:
     ("text", "said"),
     [
         ("Fine. <to", "Fine."),
-        ("<b>Fine</b> then.</s>", "Fine then."),
+        ("Fine. < tool", "Fine."),
         ("That is a<b, and it stays so for good.", "That is ab, and it stays so for good."),
         ("Assistant: Hello. Agents help.\nAgent: Bye.", "Hello. Agents help. Bye."),
         ("Go to www.vello.io/x or https://pay.vello.io/x now", "Go to the link or the link now"),
