@@ -183,8 +183,7 @@ class Session:
     def _window(self, probability: float, now: float) -> None:
         if not self._stopped:
             pending_s = self._speaker.pending_s
-            actions = self._turn.window(probability, now, self._window_s, pending_s)
-            if actions or self._turn.deadline is None:
+            if actions := self._turn.window(probability, now, self._window_s, pending_s):
                 self._carry_out(actions, now)
 
     def _carry_out(self, actions: Sequence[Action], now: float) -> None:
