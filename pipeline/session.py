@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from media.audio import TELEPHONE_HZ, Pcm
 from pipeline.events import (
@@ -113,6 +113,8 @@ class Session:
         self._answering: _Heard | None = None
         self._answered_at: float | None = None
         self._paused_at = 0.0
+        self._over = False
+        """The leg is gone: nothing more is heard, and no deadline counts."""
         self._stopped = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -136,7 +138,7 @@ class Session:
 
     def feed(self, pcm: Pcm, now: float) -> None:
         """Hear audio of any length that arrived at `now`. Runs on the packet path."""
-        if self._stopped:
+        if self._over:
             return
         self._audio.push(pcm)
         if self._turn.state in (State.LISTENING, State.SPEAKING):
@@ -156,7 +158,10 @@ class Session:
     async def finish(self, now: float) -> None:
         """The leg is over: what was said last is still recognised and recorded."""
         if not self._stopped and self._turn.state not in (State.LISTENING, State.SPEAKING):
+            self._over = True
+            self._cancel_timer()
             self._cancel_recognition()
+            self._speaker.drop_draft()
             self._voiced_until = now - self._audio.silence_s()
             try:
                 async with asyncio.timeout(self._settings.last_words_s):
@@ -172,7 +177,7 @@ class Session:
         self._fall_silent()
         if self._words_so_far():
             self._record_turn(now)
-        self._stopped = True
+        self._stopped = self._over = True
         self._cancel_timer()
         self._cancel_recognition()
         self._detector.close()
@@ -181,20 +186,22 @@ class Session:
     # Turns
 
     def _window(self, probability: float, now: float) -> None:
-        if not self._stopped:
+        if not self._over:
             pending_s = self._speaker.pending_s
             if actions := self._turn.window(probability, now, self._window_s, pending_s):
                 self._carry_out(actions, now)
 
     def _carry_out(self, actions: Sequence[Action], now: float) -> None:
-        for action in actions:
-            self._ACTIONS[action](self, now)
-        self._arm_timer()
+        try:
+            for action in actions:
+                self._ACTIONS[action](self, now)
+        finally:
+            self._arm_timer()
 
     def _arm_timer(self) -> None:
         self._cancel_timer()
         deadline = self._turn.deadline
-        if deadline is not None and self._answered_at is not None and not self._stopped:
+        if deadline is not None and self._answered_at is not None and not self._over:
             self._timer = self._loop.call_at(deadline, self._deadline_passed)
 
     def _cancel_timer(self) -> None:
@@ -209,6 +216,7 @@ class Session:
     # Hearing
 
     def _speech_started(self, now: float) -> None:
+        self._cancel_recognition()
         self._fixed_words.clear()
         self._words = ""
         self._audio.trim()
@@ -236,21 +244,20 @@ class Session:
                 self._prepare_answer()
         self._carry_out(self._turn.words(text, now), now)
 
-    def _recognise_stretch(self, take: Callable[[str, float], None]) -> None:
+    def _recognise_stretch(self, on_words: Callable[[str, float], None]) -> None:
         self._cancel_recognition()
-        self._recognition = self._loop.create_task(self._run_recognition(take))
+        self._recognition = self._loop.create_task(self._run_recognition(on_words))
 
-    async def _run_recognition(self, take: Callable[[str, float], None]) -> None:
+    async def _run_recognition(self, on_words: Callable[[str, float], None]) -> None:
         began = self._loop.time()
         try:
             words = await self._transcribe(self._audio.stretch())
+            now = self._loop.time()
+            self._recognised_in_s = now - began
+            self._recognition = None
+            on_words(words, now)
         except Exception as error:  # whatever it is, the call must not wait for ever
             self._fail("recogniser", error)
-            return
-        now = self._loop.time()
-        self._recognised_in_s = now - began
-        self._recognition = None
-        take(words, now)
 
     async def _transcribe(self, pcm: Pcm) -> str:
         """Recognise; once more when the engine was lost on the way."""
@@ -286,7 +293,8 @@ class Session:
     def _dismiss(self, now: float) -> None:
         """A noise or a listening sound: an answer that was due is still due."""
         self._words = ""
-        due = bool(self.messages) and self.messages[-1].role == "user"
+        unanswered = bool(self.messages) and self.messages[-1].role == "user"
+        due = unanswered or self._speaker.held
         if self._speaker.reply is None and due:
             self._answer()
         else:
@@ -294,7 +302,9 @@ class Session:
 
     def _commit(self, now: float) -> None:
         """Their turn is over: it stands in the record, and the prepared answer goes out."""
-        self._record_said(self._speaker.fall_silent(), now)
+        if said := self._speaker.fall_silent():
+            self._record_said(said, now)
+            self._speaker.drop_draft()  # it was prepared from a record without these words
         self._record_turn(now)
         self._answer()
 
@@ -352,13 +362,18 @@ class Session:
 
     def _reply_finished(self, said: Said) -> None:
         now = self._loop.time()
+        acts = said.utterance.acts
+        if acts and self._turn.state not in (State.SPEAKING, State.LISTENING):
+            said, acts = replace(said, cut_off=True), []  # they have begun to answer: ask again
         quiet_s = None
         if said.utterance.started_at is None:
             quiet_s = self._settings.quiet_after_nothing_s
         else:
             self._record_said(said, now)
+        if self._speaker.draft is not None and self._words_so_far():
+            self._prepare_answer()
         self._carry_out(self._turn.reply_finished(now, quiet_s), now)
-        for act in said.utterance.acts:
+        for act in acts:
             self._emit(ToolRequested(now, act.name, act.arguments))
 
     def _fall_silent(self) -> None:
@@ -384,6 +399,7 @@ class Session:
         self._playout.pause()
 
     def _resume(self, now: float) -> None:
+        self._fixed_words.clear()
         self._words = ""
         self._playout.resume()
 

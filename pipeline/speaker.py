@@ -17,14 +17,15 @@ class Said:
     heard: str
     """The words that were played."""
     cut_off: bool
-    """There was more to say."""
+    """There was more to say, or to do after it."""
 
 
 class Speaker:
     """Says one reply at a time. Stands after the session's decisions, before the playout.
 
     The draft is prepared and silent; `release` makes it the reply. Only the reply reaches the
-    playout, and only while there is none can a draft be released.
+    playout, and only while there is none can a draft be released. A reply that is held becomes
+    the draft, and is dropped with it.
     """
 
     def __init__(
@@ -39,6 +40,8 @@ class Speaker:
     ) -> None:
         self.draft: Utterance | None = None
         self.reply: Utterance | None = None
+        self.held = False
+        """The draft was wanted already: it is a reply that `hold` took back."""
         self._voice, self._playout, self._rate_hz = voice, playout, rate_hz
         self._on_started, self._on_finished, self._on_failed = on_started, on_finished, on_failed
         self._loop = asyncio.get_running_loop()
@@ -62,6 +65,7 @@ class Speaker:
         """Make the draft the reply: it is heard from the next tick, or as soon as it is made."""
         assert self.draft is not None
         assert self.reply is None
+        self.held = False
         self.reply, self.draft = self.draft, None
         self.reply.release()
 
@@ -70,12 +74,14 @@ class Speaker:
         if self.reply is not None and self.reply.started_at is None:
             self.reply.hold()
             self.draft, self.reply = self.reply, None
+            self.held = True
 
     def drop_draft(self) -> None:
         """Throw the draft away."""
         if self.draft is not None:
             self.draft.cancel()
             self.draft = None
+            self.held = False
 
     def fall_silent(self) -> Said | None:
         """Stop speaking at once; returns what was said, None when nothing was."""
@@ -86,7 +92,8 @@ class Speaker:
             heard = reply.heard
             reply.cancel()
             if reply.started_at is not None:
-                cut_off = self._playout.pending_samples > 0 or not reply.synthesised
+                left = self._playout.pending_samples > 0 or not reply.synthesised
+                cut_off = left or bool(reply.acts)
                 said = Said(reply, heard if cut_off else reply.text.strip(), cut_off)
         self._playout.flush()
         self._playout.resume()
@@ -111,6 +118,7 @@ class Speaker:
             self._timer = self._loop.call_later(pending_s, self._await_end)
             return
         reply, self.reply = self.reply, None
+        self._playout.resume()
         if reply is not None:
             self._on_finished(Said(reply, reply.text.strip(), cut_off=False))
 

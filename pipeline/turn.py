@@ -87,6 +87,7 @@ TABLE: dict[tuple[State, Signal], tuple[State, tuple[Action, ...]]] = {
     (S.SPEAKING, G.ONSET): (S.OVERLAPPED, (A.SPEECH_STARTED, A.PAUSE)),
     (S.SPEAKING, G.GREETING_ONSET): (S.OVERLAPPED, (A.SPEECH_STARTED,)),
     (S.SPEAKING, G.TAIL_ONSET): (S.HEARING, (A.SPEECH_STARTED,)),
+    (S.SPEAKING, G.WORDS): (S.MAYBE_ENDED, (A.INTERRUPT,)),
     (S.SPEAKING, G.REPLY_FINISHED): (S.LISTENING, ()),
     (S.OVERLAPPED, G.OFFSET): (S.JUDGING, (A.RECOGNISE,)),
     (S.OVERLAPPED, G.DEADLINE): (S.WEIGHING, (A.PEEK,)),
@@ -193,6 +194,7 @@ class Turn:
             signal = Signal.BACKCHANNEL
         else:
             signal = Signal.WORDS
+        # After our speech has ended, a listening sound that began inside it is noise.
         if signal is Signal.BACKCHANNEL and self.state is not State.JUDGING:
             signal = Signal.NOISE if self._began_inside_ours else Signal.WORDS
         actions = self._step(signal, now)

@@ -221,8 +221,8 @@ class LiveCall:
         self._answered_at, self._answered_on = now, datetime.now(UTC)
         self._active_at = now
         self._stream.start(now)
-        session.answered(now)
         self._report("status", {"status": "in-progress"})
+        session.answered(now)
         self._after(self._limits.duration_s, self._duration_reached)
         self._after(_MEDIA_CHECK_S, self._check_media)
 

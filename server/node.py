@@ -122,10 +122,14 @@ class Node:
             recording=self._recording_of(call_id, request),
             report=report,
         )
-        leg = live.dial(dial)
         session = Session(
             engines=self._engines, brain=brain, playout=live.pacer, on_event=live.on_talk
         )
+        try:
+            leg = live.dial(dial)
+        except SipError:
+            session.stop(self._endpoint.now())
+            raise
         self._live[call_id] = self._by_leg[leg] = live
         try:
             self._endpoint.flush()

@@ -261,6 +261,52 @@ def test_words_spoken_just_before_the_leg_ends_are_in_the_record() -> None:
     assert run(story()).said()[-1] == ("user", "yes confirmed")
 
 
+def test_a_turn_that_was_recognised_when_the_leg_ended_is_recorded_once() -> None:
+    async def story() -> Stage:
+        stage = Stage(EchoBrain("is it confirmed"), "yes confirmed", "yes confirmed", takes_s=0.1)
+        await stage.answer()
+        await stage.silence(1.0)
+        await stage.speak(0.5)
+        await stage.silence(0.24)
+        stage.transcriber.takes_s = 0.6
+        await stage.session.finish(asyncio.get_running_loop().time())
+        return stage
+
+    assert run(story()).said()[1:] == [("user", "yes confirmed")]
+
+
+def test_a_click_before_the_first_word_does_not_throw_the_opening_away() -> None:
+    async def story() -> Stage:
+        stage = Stage(EchoBrain("good morning"), "")
+        stage.voice.takes_s = 0.5
+        preparing = asyncio.ensure_future(stage.session.prepare())
+        stage.session.answered(asyncio.get_running_loop().time())
+        await stage.silence(0.06)
+        await stage.speak(0.1)
+        await stage.silence(1.5)
+        await preparing
+        return stage
+
+    assert run(story()).said() == [("assistant", "good morning")]
+
+
+def test_we_do_not_hang_up_on_someone_who_has_begun_to_speak() -> None:
+    async def story() -> Stage:
+        goodbye = [Say("thank you very much goodbye"), Act("end_call")]
+        stage = Stage(EchoBrain("hello there", {"bye": goodbye}), "bye", "wait i have a question")
+        await stage.answer()
+        await stage.silence(1.0)
+        await stage.speak(0.4)
+        await stage.silence(1.0)
+        await stage.speak(0.9)
+        await stage.silence(2.0)
+        return stage
+
+    stage = run(story())
+    assert not stage.of(ToolRequested)
+    assert ("user", "wait i have a question") in stage.said()
+
+
 def test_a_brain_that_fails_in_any_way_fails_the_conversation() -> None:
     async def story() -> Stage:
         brain = EchoBrain("hello there")

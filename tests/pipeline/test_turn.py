@@ -83,6 +83,13 @@ def test_our_paused_speech_goes_on_when_no_words_come(floor: Floor) -> None:
     assert floor.turn.state is State.SPEAKING
 
 
+def test_words_that_come_after_we_spoke_on_still_interrupt(floor: Floor) -> None:
+    floor.speak()
+    floor.hear(0.3, 0.9)
+    floor.hear(3.5, 0.1)
+    assert floor.words("stop it")[0] is Action.INTERRUPT
+
+
 def test_two_listening_sounds_with_a_gap_are_no_long_interruption(floor: Floor) -> None:
     floor.speak()
     floor.hear(0.35, 0.9)
