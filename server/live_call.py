@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from media import sdp
+from media.audio import TELEPHONE_HZ
 from media.clock import Clock
 from media.codecs import Codec
 from media.errors import MediaError, RecordingFailed, SdpError
@@ -96,7 +97,7 @@ class LiveCall:
         self._offer = b""
         self._codecs: tuple[Codec, ...] = ()
         self._session: Session | None = None
-        self._pacer = Pacer(8000)
+        self._pacer = Pacer(TELEPHONE_HZ)
         self._stream: MediaStream | None = None
         self._recorder: StereoRecorder | None = None
         self._answered_at: float | None = None
@@ -161,9 +162,9 @@ class LiveCall:
             warnings=tuple(self._warnings),
         )
 
-    def hang_up(self, reason: EndedReason = "agent_hangup") -> None:
-        """End the call for a reason of ours; before the answer that is `canceled`."""
-        self._end(_Ending(reason if self._answered_at is not None else "canceled"))
+    def hang_up(self) -> None:
+        """End the call from our side; before the answer that is `canceled`."""
+        self._end(_Ending("canceled" if self._answered_at is None else "agent_hangup"))
 
     # Signalling
 

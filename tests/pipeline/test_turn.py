@@ -181,9 +181,14 @@ def test_every_state_can_be_left() -> None:
     assert left == set(State)
 
 
-def test_no_sequence_of_signals_raises_or_leaves_the_table() -> None:
+def test_our_speech_is_never_left_paused_outside_an_overlap() -> None:
+    overlaps = {State.OVERLAPPED, State.WEIGHING, State.JUDGING}
+    ends_pause = {Action.RESUME, Action.INTERRUPT}
     for signals in itertools.product(Signal, repeat=4):
-        state = State.LISTENING
+        state, paused = State.SPEAKING, False
         for signal in signals:
             state, actions = TABLE.get((state, signal), (state, ()))
-            assert all(isinstance(action, Action) for action in actions)
+            paused = (paused or Action.PAUSE in actions) and ends_pause.isdisjoint(actions)
+            if signal is Signal.REPLY_FINISHED:
+                paused = False  # the speaker resumes the playout when a reply ends
+            assert not paused or state in overlaps
