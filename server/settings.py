@@ -30,6 +30,16 @@ from pydantic_settings import (
 )
 
 from server.errors import SettingsInvalid
+from server.sections import (
+    E164,
+    CostSettings,
+    PaymentSettings,
+    PolicySettings,
+    RetentionSettings,
+    Section,
+    ToolSettings,
+    WebhookSettings,
+)
 
 DEFAULT_CONFIG = Path("offhook.toml")
 ENV_PREFIX = "OFFHOOK_"
@@ -39,7 +49,6 @@ NOT_SETTINGS = frozenset({"OFFHOOK_CONFIG", "OFFHOOK_KEY", "OFFHOOK_URL"})
 Port = Annotated[int, Field(ge=1, le=65535)]
 AnyPort = Annotated[int, Field(ge=0, le=65535)]
 """A port to listen on; 0 lets the system choose."""
-E164 = Annotated[str, Field(pattern=r"^\+[1-9]\d{1,14}$")]
 
 
 def _is_every_address(host: str) -> bool:
@@ -64,12 +73,6 @@ def _ip_address(host: str) -> str:
 
 
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
-
-
-class Section(BaseModel):
-    """A table of offhook.toml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class HttpSettings(Section):
@@ -148,6 +151,8 @@ class DataSettings(Section):
     """Where the database and the recordings are kept."""
 
     dir: Path = Path("data")
+    postgresql: SecretStr | None = None
+    """`postgresql://user:password@host/database`, for several nodes; else SQLite in `dir`."""
 
     @property
     def database(self) -> Path:
@@ -177,6 +182,8 @@ class CallSettings(Section):
     ring_timeout_s: float = Field(default=30.0, gt=0)
     max_duration_s: int = Field(default=300, ge=1, le=1800)
     inactivity_s: float = Field(default=30.0, gt=0)
+    warning_s: float = Field(default=30.0, ge=0)
+    """How long before `max_duration_s` the agent says that it has to finish; 0: never."""
     record: bool = True
     allow_sip_uri: bool = False
     """Whether `to` may be a `sip:` URI, which bypasses every rule about numbers."""
@@ -187,6 +194,12 @@ class LimitSettings(Section):
 
     concurrent_calls: int = Field(default=20, ge=1)
     """Calls above this wait as `queued`."""
+    queued_calls: int = Field(default=1000, ge=0)
+    """Calls that wait for a free place; above it requests are refused with 503."""
+    calls_per_number: int = Field(default=1, ge=1)
+    """Calls to one number at a time."""
+    calls_per_key: int | None = Field(default=None, ge=1)
+    calls_per_deployment: int | None = Field(default=None, ge=1)
 
 
 class Settings(BaseModel):
@@ -203,6 +216,12 @@ class Settings(BaseModel):
     agent: AgentSettings = AgentSettings()
     call: CallSettings = CallSettings()
     limits: LimitSettings = LimitSettings()
+    policy: PolicySettings = PolicySettings()
+    webhooks: WebhookSettings = WebhookSettings()
+    tools: ToolSettings = ToolSettings()
+    costs: CostSettings = CostSettings()
+    payments: PaymentSettings | None = None
+    retention: RetentionSettings = RetentionSettings()
 
     @property
     def trunk(self) -> TrunkSettings | None:

@@ -15,7 +15,8 @@ from typer.main import get_command
 
 from bench.cli import app as bench
 from pipeline.playbook import parse_playbook
-from server.calls.model import Call, CallRequest, EndedReason, TaskRequest
+from server.calls.model import Call, EndedReason
+from server.calls.request import CallRequest, TaskRequest
 from server.cli import main
 from server.settings import Settings
 from server.sip.reason import REASONS

@@ -22,6 +22,7 @@ _FRAME_BUDGET = 6_000
 _POOL = 480  # utterances sorted by length before they are cut into batches
 _TIMES_HEARD = 3  # each utterance comes again in the next pools
 _NO_SPEECH_SHARE = 0.06
+_FREE_SHARE = 0.5  # the hardest kind comes more often than in evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class ExampleSource:
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)
-        self._sentences = SentenceSource(self._random)
+        self._sentences = SentenceSource(self._random, _FREE_SHARE)
         self._espeak = Espeak()
 
     def draw(self, max_words: int) -> Example:

@@ -29,7 +29,7 @@ _SOURCES = {
     "short": 8,
     "general": 12,
 }
-_FREE_SHARE = 0.33
+FREE_SHARE = 0.33
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _SAID = {"a": "[[eI]]", "z": "zee"}
 
@@ -73,8 +73,9 @@ def is_held_out(written: str) -> bool:
 class SentenceSource:
     """Draws sentences; equal seeds give equal sentences."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, free_share: float = FREE_SHARE) -> None:
         self._random = random
+        self._free_share = free_share
         self._lexicon = {path.stem: _words(path) for path in sorted((_HERE / "lexicon").iterdir())}
         self._phrases = {
             path.stem: path.read_text().splitlines()
@@ -107,7 +108,7 @@ class SentenceSource:
     def draw(self, max_words: int = 60, held_out: bool = False) -> Sentence:
         """Draw a sentence of at most `max_words`, from the training or the held-out part."""
         while True:
-            free = self._random.random() < _FREE_SHARE
+            free = self._random.random() < self._free_share
             text = self._free() if free else self._phrase()
             written = written_form(text)
             if 0 < len(written.split()) <= max_words and is_held_out(written) == held_out:

@@ -9,7 +9,8 @@ from server.api.body import read_json
 from server.api.errors import Problem
 from server.api.problem import validation_failed
 from server.api.stream import stream_events
-from server.calls.model import Call, CallRequest, Status
+from server.calls.model import Call, Status
+from server.calls.request import CallRequest
 from server.calls.store import CallStore
 from server.calls.workflow import CallWorkflow
 from server.settings import Settings

@@ -2,7 +2,7 @@
 
 from pipeline.playbook import Playbook, default_playbook, parse_playbook
 from pipeline.task import Task, Voicemail
-from server.calls.model import CallRequest
+from server.calls.terms import CallTerms
 from server.errors import SettingsInvalid
 from server.settings import Settings
 
@@ -19,9 +19,7 @@ def load_playbook(settings: Settings) -> Playbook:
         raise SettingsInvalid(f"agent.playbook: {path}: {reason}") from error
 
 
-def brief(
-    request: CallRequest, settings: Settings, playbook: Playbook
-) -> tuple[Task, tuple[str, ...]]:
+def brief(request: CallTerms, playbook: Playbook) -> tuple[Task, tuple[str, ...]]:
     """Turn a request into a brief and its warnings; never refuses.
 
     Warnings: `script-not-found`, and `fact-missing:NAME` for what the script expects.
@@ -42,7 +40,7 @@ def brief(
         escalation=(asked.escalation if asked else None) or "",
         persona=request.persona or "",
         context=request.context or "",
-        agent_name=request.agent_name or settings.agent.name,
+        agent_name=request.agent_name,
         first_message=request.first_message,
         voicemail=Voicemail(request.voicemail.action, request.voicemail.message or ""),
         recorded=request.record,

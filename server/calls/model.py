@@ -1,28 +1,15 @@
-"""What is asked for (`CallRequest`) and what came of it (`Call`), in the names of the API.
+"""What came of a call (`Call`), in the names of the API.
 
-Every dialect maps to and from these two; nothing here knows a wire, a socket or a table.
+Every dialect renders it; nothing here knows a wire, a socket or a table.
 """
 
-import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-import phonenumbers
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    model_validator,
-)
-from pydantic_core import to_json
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from server.sip.errors import ParseError
-from server.sip.uri import Uri
+from server.calls.request import TaskRequest
 
 Status = Literal["scheduled", "queued", "ringing", "in-progress", "transferring", "ended"]
 EndedReason = Literal[
@@ -43,124 +30,8 @@ EndedReason = Literal[
     "engine_error",
     "node_lost",
 ]
+Dialect = Literal["native", "oneinbox", "oneshot", "talktomyagent", "voiceos"]
 AnsweredBy = Literal["human", "machine", "screening", "unknown"]
-
-MAX_FACTS = 30
-MAX_FACT_CHARS = 500
-MAX_TASK_BYTES = 4096
-SIP_URI = re.compile(r"sip:[!#-;=?A-Z_a-z~]{1,128}@[-.0-9A-Za-z:\[\]]{1,128}")
-"""User, host and port only: a parameter or header could redirect the call."""
-
-
-def _one_destination(value: object) -> object:
-    if isinstance(value, list):
-        raise ValueError("several numbers are not supported; give one number as a string")
-    return value
-
-
-def _destination(value: str) -> str:
-    if not value.startswith("sip:"):
-        return _number(value)
-    if SIP_URI.fullmatch(value) is None:
-        raise ValueError("not a SIP URI such as sip:alice@pbx.example.com:5060")
-    try:
-        Uri.parse(value)
-    except ParseError as error:
-        raise ValueError(f"not a SIP URI: {error}") from None
-    return value
-
-
-def _number(value: str) -> str:
-    """E.164 as the numbering plans allow it: the right length for its country."""
-    if not value.startswith("+") or not value[1:].isascii() or not value[1:].isdigit():
-        raise ValueError("not an E.164 number: a plus sign and digits only, such as +14165550123")
-    try:
-        possible = phonenumbers.is_possible_number(phonenumbers.parse(value))
-    except phonenumbers.NumberParseException:
-        possible = False
-    if not possible:
-        raise ValueError("no such number is possible in its country's numbering plan")
-    return value
-
-
-def _one_line(value: str) -> str:
-    if any(unicodedata.category(character) == "Cc" for character in value):
-        raise ValueError("holds control characters")
-    return value
-
-
-def _fact(value: object) -> object:
-    if isinstance(value, str) and len(value) > MAX_FACT_CHARS:
-        raise ValueError(f"longer than {MAX_FACT_CHARS} characters")
-    if not isinstance(value, str | bool | int | float):
-        raise ValueError("neither a string, a number nor a boolean")
-    return value
-
-
-Number = Annotated[str, Field(max_length=16), AfterValidator(_number)]
-Destination = Annotated[
-    str, BeforeValidator(_one_destination), Field(max_length=256), AfterValidator(_destination)
-]
-ShortText = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
-"""One line, fit for a SIP header field."""
-LongText = Annotated[str, Field(min_length=1, max_length=4000)]
-Fact = Annotated[str | bool | int | float, BeforeValidator(_fact)]
-
-
-class Asked(BaseModel):
-    """Part of a request: unknown fields are refused, nothing is converted silently."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class TaskRequest(Asked):
-    """What the call is for, in parts, so that a playbook's script can use the facts."""
-
-    goal: LongText
-    facts: dict[ShortText, Fact] = Field(default_factory=dict, max_length=MAX_FACTS)
-    script: ShortText | None = None
-    escalation: LongText | None = None
-
-    @model_validator(mode="after")
-    def _small(self) -> "TaskRequest":
-        if len(to_json(self)) >= MAX_TASK_BYTES:
-            raise ValueError(f"the task takes {MAX_TASK_BYTES} bytes or more")
-        return self
-
-
-class VoicemailRequest(Asked):
-    """What to do when a machine answers."""
-
-    action: Literal["hang_up", "leave_message", "continue"] = "leave_message"
-    message: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
-
-
-class CallRequest(Asked):
-    """One call to place, checked."""
-
-    model_config = ConfigDict(
-        validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
-    )
-
-    to: Destination
-    from_: Number | None = Field(default=None, alias="from")
-    objective: LongText | None = None
-    task: TaskRequest | None = None
-    persona: LongText | None = None
-    context: LongText | None = None
-    first_message: Annotated[str, Field(max_length=1000)] | None = None
-    """The opening line; empty to let the callee begin."""
-    agent_name: Annotated[ShortText, Field(max_length=80)] | None = None
-    max_duration_s: int = Field(default=300, ge=60, le=1800)
-    voicemail: VoicemailRequest = VoicemailRequest()
-    record: bool = True
-    metadata: dict[str, JsonValue] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _one_purpose(self) -> "CallRequest":
-        if (self.objective is None) == (self.task is None):
-            raise ValueError("give either objective or task, and not both")
-        return self
 
 
 class Kept(BaseModel):
@@ -197,6 +68,15 @@ class Outcome(Kept):
     criteria: tuple[Criterion, ...] = ()
 
 
+class Plan(Kept):
+    """What the objective was taken to mean, before dialling."""
+
+    summary: str
+    talking_points: tuple[str, ...] = ()
+    success_criteria: tuple[str, ...] = ()
+    conference: bool = False
+
+
 class Call(Kept):
     """The record of one call."""
 
@@ -211,12 +91,22 @@ class Call(Kept):
     sip_reason: str | None = None
     direction: Literal["outbound", "inbound"] = "outbound"
     type: Literal["outbound_phone_call", "inbound_phone_call", "web_call"] = "outbound_phone_call"
+    dialect: Dialect = "native"
+    """The face that it was asked through."""
+    deployment_id: str | None = None
+    key_id: str | None = None
     to: str
+    """The number; of a conference, the first one."""
+    parties: tuple[str, ...] = ()
+    """Everyone that is called, where there are several."""
     from_: str | None = Field(default=None, alias="from")
     agent_id: str | None = None
     agent_name: str | None = None
     objective: str | None = None
     task: TaskRequest | None = None
+    plan: Plan | None = None
+    attempt: int = 1
+    """How many times it was dialled, or is about to be."""
     variables: Mapping[str, JsonValue] = Field(default_factory=dict)
     created_at: datetime
     updated_at: datetime
@@ -236,6 +126,7 @@ class Call(Kept):
     latency: Mapping[str, Mapping[str, int | float]] = Field(default_factory=dict)
     quality: Mapping[str, Mapping[str, int | float | None]] = Field(default_factory=dict)
     cost_breakdown: Mapping[str, JsonValue] = Field(default_factory=dict)
+    cost_cents: float | None = None
     tool_calls: tuple[Mapping[str, JsonValue], ...] = ()
     recording_url: str | None = None
     warnings: tuple[str, ...] = ()

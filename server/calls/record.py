@@ -11,30 +11,27 @@ from pydantic_core import to_jsonable_python
 from pipeline.analysis import Analysis
 from pipeline.ports import Message
 from server.calls.conversation import Conversation
-from server.calls.model import (
-    Call,
-    CallMessage,
-    CallRequest,
-    Criterion,
-    EndedReason,
-    Outcome,
-    Status,
-)
+from server.calls.model import Call, CallMessage, Criterion, EndedReason, Outcome, Status
+from server.calls.terms import CallTerms
 
 SPEAKERS = {"assistant": "Agent", "user": "Callee"}
 
 
-def queued(call_id: str, request: CallRequest, warnings: Sequence[str], now: datetime) -> Call:
+def queued(call_id: str, request: CallTerms, warnings: Sequence[str], now: datetime) -> Call:
     """The record of a call that has been taken on."""
     call = Call(
         id=call_id,
-        to=request.to,
+        to=request.parties[0],
+        parties=request.parties if len(request.parties) > 1 else (),
         agent_name=request.agent_name,
         objective=request.objective,
         task=request.task,
         created_at=now,
         updated_at=now,
         warnings=tuple(warnings),
+        agent_id=request.agent_id,
+        variables=request.variables,
+        scheduled_at=request.scheduled_at,
         metadata=request.metadata,
     )
     return call.model_copy(update={"from_": request.from_})

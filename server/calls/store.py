@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from server.calls.database import open_database
 from server.calls.errors import CallNotFound, CursorInvalid
 from server.calls.events import LAST_EVENT, CallEvent, utc_now
-from server.calls.model import Call, CallRequest, Status
+from server.calls.model import Call, Status
+from server.calls.request import CallRequest
 from server.calls.schema import call_events, calls
 from server.calls.writer import NewCall, Recording, RecordWriter
 

@@ -25,10 +25,12 @@ from server.calls.errors import Draining
 from server.calls.events import utc_now
 from server.calls.feed import EventFeed
 from server.calls.ids import new_call_id
-from server.calls.model import Call, CallRequest, EndedReason, Status
+from server.calls.model import Call, EndedReason, Status
 from server.calls.record import abandoned, concluded, dialled, progressed, queued
+from server.calls.request import CallRequest
 from server.calls.salvage import salvaged
 from server.calls.store import CallStore
+from server.calls.terms import CallTerms, terms
 from server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -44,7 +46,7 @@ class Dialler(Protocol):
     """The node, as far as a workflow knows it."""
 
     async def converse(
-        self, call_id: str, request: CallRequest, task: Task, report: Report
+        self, call_id: str, request: CallTerms, task: Task, report: Report
     ) -> Conversation:
         """Dial, talk, hang up. `report` takes `status`, `transcript.final` and the like."""
 
@@ -57,7 +59,7 @@ class Placed:
     """A call that this node is working on."""
 
     record: Call
-    request: CallRequest
+    request: CallTerms
     brief: Task
     stage: Literal["taken", "waiting", "dialling"] = "taken"
     """Taken: its record is being written. Waiting: the node has as many calls as it may."""
@@ -90,8 +92,9 @@ class CallWorkflow:
         """
         if self._draining:
             raise Draining
-        request = admit(asked, self._settings)
-        task, warnings = brief(request, self._settings, self._playbook)
+        admit(asked, self._settings)
+        request = terms(asked, self._settings)
+        task, warnings = brief(request, self._playbook)
         call = queued(new_call_id(), request, warnings, utc_now())
         live = Placed(call, request, task)
         self._live[call.id] = live
@@ -204,8 +207,8 @@ class CallWorkflow:
 
     async def _salvage(self, call: Call) -> None:
         """Close a call that went down with the node. Raises whatever keeps it from being judged."""
-        request = admit(await self._store.request(call.id), self._settings)
-        task, _ = brief(request, self._settings, self._playbook)
+        request = terms(await self._store.request(call.id), self._settings)
+        task, _ = brief(request, self._playbook)
         path = self._settings.data.recording_of(call.id)
         recording = path if await asyncio.to_thread(path.is_file) else None
         conversation = salvaged(call, await self._store.events_after(call.id), recording)

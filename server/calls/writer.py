@@ -17,7 +17,8 @@ from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.calls.events import CallEvent, rfc3339
-from server.calls.model import Call, CallRequest
+from server.calls.model import Call
+from server.calls.request import CallRequest
 from server.calls.schema import call_events, calls
 
 log = logging.getLogger(__name__)

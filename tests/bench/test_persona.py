@@ -8,7 +8,7 @@ from bench.persona import Expect, Line, Persona, names
 from bench.persona_brain import PersonaBrain
 from bench.requests import REQUESTS
 from pipeline.ports import Message, Say
-from server.calls.model import CallRequest
+from server.calls.request import CallRequest
 
 EXPECT = Expect(success=True, disposition=None, ended_reason="agent_hangup")
 

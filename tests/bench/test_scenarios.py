@@ -14,7 +14,8 @@ from pipeline.ports import Act, Brain, Message, Say
 from pipeline.scripted import ScriptedBrain
 from pipeline.task import Task
 from server.calls.brief import brief
-from server.calls.model import CallRequest
+from server.calls.request import CallRequest
+from server.calls.terms import terms
 from server.settings import Settings
 
 CONVERSATIONS = [name for name in names() if Persona.load(name).answer == "answer"]
@@ -23,7 +24,7 @@ LIMIT = 30
 
 def task_of(persona: Persona) -> Task:
     request = CallRequest.model_validate(REQUESTS[persona.call])
-    return brief(request, Settings(), default_playbook())[0]
+    return brief(terms(request, Settings()), default_playbook())[0]
 
 
 async def said_by(brain: Brain, messages: Sequence[Message]) -> tuple[str, list[Act]]:

@@ -15,7 +15,7 @@ from pipeline.task import Task
 from server.api.http import build_http, start_http
 from server.api.keys import KeyRing
 from server.calls.conversation import Conversation, Report
-from server.calls.model import CallRequest
+from server.calls.request import CallRequest
 from server.calls.store import CallStore
 from server.calls.workflow import CallWorkflow
 from server.settings import DataSettings, HttpSettings, Settings

@@ -48,7 +48,7 @@ async def refused(node: Any, body: object, status: int = 400) -> dict[str, Any]:
         ({**OBJECTIVE, "max_duration_s": 1801}, "max_duration_s"),
         ({**OBJECTIVE, "max_duration_s": "300"}, "max_duration_s"),
         ({**OBJECTIVE, "record": "yes"}, "record"),
-        ({**OBJECTIVE, "voice": {"speed": 1.0}}, "voice"),
+        ({**OBJECTIVE, "voice": {"speed": 9.0}}, "voice.speed"),
         ({**OBJECTIVE, "agent_name": "Ava\r\nX: y"}, "agent_name"),
         ({**OBJECTIVE, "agent_name": "x" * 81}, "agent_name"),
         ({**OBJECTIVE, "voicemail": {"action": "sing"}}, "voicemail.action"),

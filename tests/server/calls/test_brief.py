@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.playbook import parse_playbook
 from server.calls.brief import brief, load_playbook
-from server.calls.model import CallRequest
+from server.calls.request import CallRequest
+from server.calls.terms import terms
 from server.errors import SettingsInvalid
 from server.settings import AgentSettings, Settings
 
@@ -18,7 +19,7 @@ PLAYBOOK = parse_playbook(
 
 def test_an_objective_becomes_the_goal() -> None:
     request = CallRequest(to="+14165550123", objective="Book a table", agent_name="Max")
-    task, warnings = brief(request, Settings(), PLAYBOOK)
+    task, warnings = brief(terms(request, Settings()), PLAYBOOK)
     assert (task.goal, task.agent_name, task.recorded) == ("Book a table", "Max", True)
     assert warnings == ()
 
@@ -32,7 +33,7 @@ def test_a_task_brings_its_facts_and_script() -> None:
             "voicemail": {"action": "hang_up"},
         }
     )
-    task, warnings = brief(request, Settings(), PLAYBOOK)
+    task, warnings = brief(terms(request, Settings()), PLAYBOOK)
     assert task.script is PLAYBOOK.scripts["reminder"]
     assert task.facts == {"name": "Bo", "fee": 5}
     assert task.first_message == ""

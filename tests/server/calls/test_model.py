@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from server.calls.model import CallRequest
+from server.calls.request import CallRequest
 
 
 def test_a_request_comes_back_from_json_as_it_was() -> None:

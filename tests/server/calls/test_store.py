@@ -11,8 +11,9 @@ from server.calls.database import migrate, open_database
 from server.calls.errors import CallNotFound, CursorInvalid
 from server.calls.events import utc_now
 from server.calls.ids import new_call_id
-from server.calls.model import Call, CallRequest
+from server.calls.model import Call
 from server.calls.record import progressed, queued
+from server.calls.request import CallRequest
 from server.calls.schema import metadata
 from server.calls.store import CallStore
 from server.settings import Settings

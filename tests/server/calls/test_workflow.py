@@ -12,8 +12,9 @@ from server.calls.errors import Draining, Refused
 from server.calls.events import utc_now
 from server.calls.feed import EventFeed, follow
 from server.calls.ids import new_call_id
-from server.calls.model import Call, CallRequest
+from server.calls.model import Call
 from server.calls.record import queued
+from server.calls.request import CallRequest
 from server.calls.store import CallStore
 from server.calls.workflow import CallWorkflow
 from server.settings import CallSettings, LimitSettings, Settings, TrunkSettings

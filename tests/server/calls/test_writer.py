@@ -6,8 +6,9 @@ from sqlalchemy.exc import IntegrityError
 
 from server.calls.events import utc_now
 from server.calls.ids import new_call_id
-from server.calls.model import Call, CallRequest
+from server.calls.model import Call
 from server.calls.record import queued
+from server.calls.request import CallRequest
 from server.calls.store import CallStore
 from server.calls.writer import NewCall, RecordWriter
 

@@ -12,7 +12,7 @@ from media.udp import PortPool
 from pipeline.session import Engines
 from pipeline.task import Task
 from server.calls.conversation import Conversation
-from server.calls.model import CallRequest
+from server.calls.request import CallRequest
 from server.calls.store import CallStore
 from server.node import Node
 from server.settings import CallSettings, LimitSettings, MediaSettings

@@ -1,0 +1,1 @@
+"""What may be called, when, about what and how often: rules alone, without I/O."""
