@@ -20,7 +20,7 @@ from pipeline.ports import Brain
 from pipeline.session import Engines, Session
 from pipeline.task import Task
 from server.calls.conversation import Conversation, Report
-from server.calls.model import CallRequest
+from server.calls.terms import CallTerms
 from server.live_call import Dial, Limits, LiveCall
 from server.private import make_folder
 from server.settings import Settings, TrunkSettings
@@ -80,7 +80,7 @@ class Node:
         endpoint.close()
 
     async def converse(
-        self, call_id: str, request: CallRequest, task: Task, report: Report
+        self, call_id: str, request: CallTerms, task: Task, report: Report
     ) -> Conversation:
         """Dial and hold one conversation; what cannot be dialled ends as `dial_failed`."""
         begun = datetime.now(UTC)
@@ -104,7 +104,7 @@ class Node:
     async def _hold(
         self,
         call_id: str,
-        request: CallRequest,
+        request: CallTerms,
         task: Task,
         dial: Dial,
         rtp: RtpSocket,
@@ -153,24 +153,24 @@ class Node:
         if live is not None:
             live.on_sip(event)
 
-    async def _dial_of(self, request: CallRequest) -> Dial:
+    async def _dial_of(self, request: CallTerms) -> Dial:
         settings = self._settings
         trunk = settings.trunk
         if trunk is None:
             raise OSError("no trunk is configured")
         caller = request.from_ or trunk.caller_id or "anonymous"
         host = trunk.host if trunk.port == 5060 else f"{trunk.host}:{trunk.port}"
-        to = request.to
+        to = request.parties[0]
         return Dial(
             target=to if to.startswith("sip:") else f"sip:{to}@{host}",
             destination=await resolve(trunk),
             from_uri=f"sip:{caller}@{trunk.host}",
-            from_display=request.agent_name or settings.agent.name,
+            from_display=request.agent_name,
             credentials=_credentials(trunk),
             codecs=tuple(_CODECS[name] for name in trunk.codecs),
         )
 
-    def _limits_of(self, request: CallRequest, task: Task) -> Limits:
+    def _limits_of(self, request: CallTerms, task: Task) -> Limits:
         call = self._settings.call
         script_s = task.script.max_duration_s if task.script else None
         return Limits(
@@ -180,7 +180,7 @@ class Node:
             media_timeout_s=self._settings.media.timeout_s,
         )
 
-    def _recording_of(self, call_id: str, request: CallRequest) -> Path | None:
+    def _recording_of(self, call_id: str, request: CallTerms) -> Path | None:
         return self._settings.data.recording_of(call_id) if request.record else None
 
 
