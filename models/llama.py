@@ -8,8 +8,9 @@ conversation loses its cells first, and what cannot fit is refused before it fil
 """
 
 import codecs
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import aclosing
+import re
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from contextlib import ExitStack, aclosing, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ CONVERSATIONS = 16
 """The most that are warm at one time."""
 BATCH_TOKENS = 32
 """Evaluated between two chances to cancel."""
+CALL_TOKENS = 320
+"""What may follow a trigger, whatever `max_tokens` says: half a tool call is none."""
 
 _NEVER = "\0"
 
@@ -59,14 +62,17 @@ class LlamaModel:
         prompt: Prompt,
         *,
         grammar: str | None = None,
+        trigger: str | None = None,
         max_tokens: int = 200,
         temperature: float = 0.3,
     ) -> AsyncIterator[str]:
         """Stream the continuation of a prompt as pieces of text.
 
-        grammar: GBNF with a rule `root`. A new request for a conversation ends the one before.
+        grammar: GBNF with a rule `root`; it holds from the start, or from behind the first match
+        of `trigger` (a regular expression) on; up to there `max_tokens` counts. A new request for
+        a conversation ends the one before.
         """
-        arguments = (conversation, tuple(prompt), grammar, max_tokens, temperature)
+        arguments = (conversation, tuple(prompt), grammar, trigger, max_tokens, temperature)
         async with aclosing(self.host.stream("generate", *arguments)) as pieces:
             async for piece in pieces:
                 yield piece
@@ -119,22 +125,33 @@ class LlamaEngine:
         conversation: str,
         prompt: Prompt,
         grammar: str | None,
+        trigger: str | None,
         max_tokens: int,
         temperature: float,
     ) -> Iterator[str | None]:
         """Evaluate what is new in the prompt, then yield text as it is chosen."""
         tokens = self._context.tokens(self._format.render(prompt, reply=True))
-        sampler = self._context.sampler(grammar, temperature)
-        try:
-            seat, turn = self._pool.begin(conversation, tokens, max_tokens)
+        with ExitStack() as samplers:
+
+            def sampler(rules: str | None) -> "Sampler":
+                return samplers.enter_context(closing(self._context.sampler(rules, temperature)))
+
+            first = sampler(grammar if trigger is None else None)
+            then = sampler(grammar) if trigger is not None else None
+            seat, turn = self._pool.begin(
+                conversation, tokens, max_tokens + (CALL_TOKENS if then else 0)
+            )
             try:
                 yield from self._evaluate(seat, turn, tokens)
-                if seat.turn == turn:
-                    yield from self._continue(seat, turn, sampler, max_tokens)
+                if seat.turn != turn:
+                    return
+                writing = _Writing(self._context, self._pool, seat, turn)
+                pattern = None if trigger is None else re.compile(trigger)
+                triggered = yield from writing.run(first, max_tokens, self._format.stop, pattern)
+                if triggered and then:
+                    yield from writing.run(then, CALL_TOKENS)
             finally:
                 self._pool.finish(seat, turn)
-        finally:
-            sampler.close()
 
     def release(self, conversation: str) -> None:
         """Drop the conversation's cells; a reply that still runs ends."""
@@ -152,21 +169,55 @@ class LlamaEngine:
             if seat.turn != turn:
                 return
 
-    def _continue(
-        self, seat: Seat, turn: int, sampler: "Sampler", max_tokens: int
-    ) -> Iterator[str | None]:
+
+class _Writing:
+    """The text that one reply has become, token by token."""
+
+    def __init__(self, context: "LlamaContext", pool: Pool, seat: Seat, turn: int) -> None:
+        self._context, self._pool, self._seat, self._turn = context, pool, seat, turn
+        self._begun = False
+
+    def run(
+        self,
+        sampler: "Sampler",
+        max_tokens: int,
+        stop: str = "",
+        trigger: re.Pattern[str] | None = None,
+    ) -> Generator[str | None, None, bool]:
+        """Go on until the model ends, or `stop` or `trigger` is written; tells of the latter.
+
+        What a token carries beyond the trigger is taken back, so that the prompt's end and the
+        text given out are the same and whoever goes on starts with a clean slate.
+        """
         characters = codecs.getincrementaldecoder("utf-8")("replace")
-        begun = False
+        written = ""
         for _ in range(max_tokens):
             token = sampler.sample()
             if self._context.is_end(token):
-                return
+                return False
             text = characters.decode(self._context.piece(token))
-            text = text if begun else text.lstrip()
-            begun = begun or bool(text)
-            head, stop, _ = text.partition(self._format.stop or _NEVER)
-            yield head or None
-            if stop or seat.turn != turn:
-                return
-            self._context.decode(seat.sequence, [token], len(seat.tokens))
-            self._pool.extend(seat, [token])
+            found = trigger.search(written + text) if trigger else None
+            if found:
+                text = text[: found.end() - len(written)]
+                yield self._visible(text)
+                if self._seat.turn != self._turn:
+                    return False
+                self._add(self._context.tokens(text, plain=True))
+                return True
+            head, stopped, _ = text.partition(stop or _NEVER)
+            written += text
+            yield self._visible(head)
+            if stopped or self._seat.turn != self._turn:
+                return False
+            self._add([token])
+        return False
+
+    def _visible(self, text: str) -> str | None:
+        """Text without the space that a reply begins with."""
+        text = text if self._begun else text.lstrip()
+        self._begun = self._begun or bool(text)
+        return text or None
+
+    def _add(self, tokens: list[int]) -> None:
+        self._context.decode(self._seat.sequence, tokens, len(self._seat.tokens))
+        self._pool.extend(self._seat, tokens)

@@ -67,12 +67,16 @@ class LlamaContext:
         template: bytes | None = llama_cpp.llama_model_chat_template(self._model, None)
         return template.decode() if template else None
 
-    def tokens(self, text: str) -> list[int]:
-        """Tokenize text that may hold special tokens, with the model's own beginning."""
+    def tokens(self, text: str, *, plain: bool = False) -> list[int]:
+        """Tokenize text that may hold special tokens, with the model's own beginning.
+
+        plain: nothing in it is special, and it stands in the middle.
+        """
         raw = text.encode()
         room = len(raw) + 8
         found = (llama_cpp.llama_token * room)()
-        count = llama_cpp.llama_tokenize(self._vocabulary, raw, len(raw), found, room, True, True)
+        whole = not plain
+        count = llama_cpp.llama_tokenize(self._vocabulary, raw, len(raw), found, room, whole, whole)
         return list(found[: max(0, count)])
 
     def piece(self, token: int) -> bytes:

@@ -11,7 +11,8 @@ from typing import Literal, Protocol
 
 from media.audio import Pcm
 
-Role = Literal["assistant", "user"]
+Role = Literal["assistant", "user", "tool"]
+"""`tool`: what came of an `Act`, as JSON (`pipeline.tools.result`); nobody spoke it."""
 
 
 class DetectorStream(Protocol):
@@ -78,10 +79,16 @@ class LanguageModel(Protocol):
         prompt: Sequence[tuple[str, str]],
         *,
         grammar: str | None = None,
+        trigger: str | None = None,
         max_tokens: int = 200,
         temperature: float = 0.3,
     ) -> AsyncIterator[str]:
-        """Stream the continuation of a prompt as pieces of text."""
+        """Stream the continuation of a prompt as pieces of text.
+
+        grammar: GBNF with a rule `root`. It holds from the start, or, where a `trigger` (a
+        regular expression) is given, from behind its first match on; the text up to there is
+        free, and only that is bounded by `max_tokens`.
+        """
 
     def release(self, conversation: str) -> None:
         """Drop the conversation's warm state."""
@@ -131,6 +138,8 @@ class Say:
     """Words to speak; a reply may consist of several."""
 
     text: str
+    finished: bool = False
+    """Nothing follows for the moment (a tool call is being written): the clause can be voiced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +147,8 @@ class Act:
     """A tool to use once the words before it have been spoken."""
 
     name: str
-    arguments: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    """JSON values."""
 
 
 class Brain(Protocol):
@@ -154,7 +164,10 @@ class Brain(Protocol):
         """The first words after the answer; empty to let the other side begin."""
 
     def reply(self, messages: Sequence[Message]) -> AsyncIterator[Say | Act]:
-        """Answer the last message. A user message may be empty: a long silence."""
+        """Answer the last message. A user message may be empty: a long silence.
+
+        A last message of the role `tool` asks to go on after an act's result.
+        """
 
     def hints(self) -> Sequence[str]:
         """Words the other side is likely to use (names, the company), for the recogniser."""

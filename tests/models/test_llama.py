@@ -115,7 +115,7 @@ def test_a_second_conversation_shares_the_beginning(engine: llama.LlamaEngine) -
 
 def test_warming_changes_no_word_of_the_reply(engine: llama.LlamaEngine) -> None:
     def reply(conversation: str) -> list[str | None]:
-        return list(engine.generate(conversation, PROMPT, None, 20, 0.0))
+        return list(engine.generate(conversation, PROMPT, None, None, 20, 0.0))
 
     cold = [piece for piece in reply("a") if piece]
     engine.release("a")
@@ -125,17 +125,17 @@ def test_warming_changes_no_word_of_the_reply(engine: llama.LlamaEngine) -> None
 
 
 def test_a_new_request_ends_the_one_before(engine: llama.LlamaEngine) -> None:
-    first = engine.generate("a", PROMPT, 'root ::= "a" root', 700, 0.0)
+    first = engine.generate("a", PROMPT, 'root ::= "a" root', None, 700, 0.0)
     while next(first) is None:
         pass
-    second = engine.generate("a", PROMPT, GRAMMAR, 5, 0.0)
+    second = engine.generate("a", PROMPT, GRAMMAR, None, 5, 0.0)
     assert next(second) is not None
     assert list(first) == []
 
 
 def test_a_prompt_that_can_never_fit_is_refused(engine: llama.LlamaEngine) -> None:
     with pytest.raises(EngineError, match="do not fit"):
-        list(engine.generate("a", [("system", "word " * 1000)], None, 10, 0.0))
+        list(engine.generate("a", [("system", "word " * 1000)], None, None, 10, 0.0))
 
 
 @pytest.fixture
@@ -153,6 +153,53 @@ def test_the_files_own_template_is_used(with_template: Path) -> None:
     engine = llama.load(str(with_template), 512, 2)
     text = engine._format.render([("system", "Be kind."), ("user", "Hi")], reply=True)
     assert text == "<user>Be kind.\n\nHi<assistant>"
+
+
+def calling(folder: Path, *chain: str) -> llama.LlamaEngine:
+    """A model that begins its replies with these tokens."""
+    return llama.load(str(tiny.gguf_model(folder / "calling.gguf", chain=chain)), 2048, 4)
+
+
+@pytest.mark.parametrize("end", [["<", "t", "o", "ol", ">"], ["Ġ<to", "ol", ">{Ġx"], ["<tool>"]])
+def test_from_the_trigger_on_the_grammar_holds(tmp_path: Path, end: list[str]) -> None:
+    engine = calling(tmp_path, "Sure", ".", *end)
+    pieces = engine.generate("a", PROMPT, GRAMMAR, "<tool>", 20, 0.0)
+    text = "".join(piece for piece in pieces if piece)
+    assert text.replace(" <", "<") in ("Sure.<tool>yes", "Sure.<tool>no")
+
+
+def test_what_a_token_carries_beyond_the_trigger_is_not_kept(tmp_path: Path) -> None:
+    engine = calling(tmp_path, "<tool>{Ġx")
+    list(engine.generate("a", PROMPT, GRAMMAR, "<tool>", 20, 0.0))
+    prompt = engine._format.render(PROMPT, reply=True)
+    seat = engine._pool._seats["a"]
+    text = b"".join(engine._context.piece(token) for token in seat.tokens).decode()
+    assert text in (f"{prompt}<tool>yes", f"{prompt}<tool>no")
+
+
+async def test_words_before_a_tool_call_come_before_the_call(tmp_path: Path) -> None:
+    model = LlamaModel(tiny.gguf_model(tmp_path / "calling.gguf", chain=["Sure.", "<tool>"]))
+    await model.start()
+    endless = 'root ::= "a" root'
+    pieces = model.generate("a", PROMPT, grammar=endless, trigger="<tool>", max_tokens=5)
+    assert [await anext(pieces) for _ in range(3)] == ["Sure.", "<tool>", "a"]
+    await pieces.aclose()  # type: ignore[attr-defined]
+    again = model.generate("a", PROMPT, grammar=GRAMMAR, trigger="<tool>")
+    assert "".join([piece async for piece in again]) in ("Sure.<tool>yes", "Sure.<tool>no")
+    await model.close()
+
+
+def test_the_length_of_a_reply_does_not_cut_its_tool_call(tmp_path: Path) -> None:
+    engine = calling(tmp_path, "Sure.", "<tool>")
+    forty = f'root ::= "{"a" * 40}"'
+    pieces = engine.generate("a", PROMPT, forty, "<tool>", 2, 0.0)
+    assert "".join(piece for piece in pieces if piece) == "Sure.<tool>" + "a" * 40
+
+
+def test_a_reply_without_a_trigger_is_free(tmp_path: Path) -> None:
+    engine = calling(tmp_path, "Sure.", "Ġnow")
+    pieces = [p for p in engine.generate("a", PROMPT, GRAMMAR, "<tool>", 2, 0.0) if p]
+    assert pieces == ["Sure.", " now"]
 
 
 async def test_missing_and_corrupt_files_are_told_apart(tmp_path: Path) -> None:

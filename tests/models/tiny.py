@@ -1,6 +1,8 @@
 """Makes tiny model files in the formats of the real ones."""
 
 import json
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +68,24 @@ def whisper(folder: Path, *, width: int = 16, seed: int = 3) -> Path:
     return folder
 
 
-def gguf_model(path: Path, *, width: int = 32, seed: int = 5, template: str | None = None) -> Path:
-    """Write a one-layer llama with a byte-level vocabulary and random weights."""
+def gguf_model(
+    path: Path,
+    *,
+    width: int = 32,
+    seed: int = 5,
+    template: str | None = None,
+    chain: Sequence[str] = (),
+) -> Path:
+    """Write a one-layer llama with a byte-level vocabulary and random weights.
+
+    chain: tokens (space is Ġ) that follow each other, the first one a colon; behind the last
+    one chance rules again. Such a model looks at nothing but the token before.
+    """
     random = np.random.default_rng(seed)
+    width = 128 if chain else width
     alphabet = tokens.vocabulary()[:256]
-    vocabulary = [*alphabet, "Ġt", "he", "<|end|>"]
+    added = [token for token in chain if token not in alphabet]
+    vocabulary = [*alphabet, "Ġt", "he", *added, "<|end|>"]
     end = len(vocabulary) - 1
     kinds = [gguf.TokenType.NORMAL] * end + [gguf.TokenType.CONTROL]
     writer = gguf.GGUFWriter(path, "llama")
@@ -97,13 +112,22 @@ def gguf_model(path: Path, *, width: int = 32, seed: int = 5, template: str | No
     def add(name: str, *shape: int) -> None:
         writer.add_tensor(name, random.normal(0, 0.2, shape).astype(np.float32))
 
-    add("token_embd.weight", len(vocabulary), width)
-    add("output.weight", len(vocabulary), width)
-    for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
+    embedding = random.normal(0, 0.2, (len(vocabulary), width)).astype(np.float32)
+    output = random.normal(0, 0.2, (len(vocabulary), width)).astype(np.float32)
+    links = [vocabulary.index(token) for token in (":", *chain)]
+    for before, after in pairwise(links):
+        output[after] += 20 * embedding[before]
+    writer.add_tensor("token_embd.weight", embedding)
+    writer.add_tensor("output.weight", output)
+    for name in ("attn_q", "attn_k", "attn_v"):
         add(f"blk.0.{name}.weight", width, width)
     add("blk.0.ffn_gate.weight", 2 * width, width)
     add("blk.0.ffn_up.weight", 2 * width, width)
-    add("blk.0.ffn_down.weight", width, 2 * width)
+    for name, shape in (("attn_output", (width, width)), ("ffn_down", (width, 2 * width))):
+        if chain:
+            writer.add_tensor(f"blk.0.{name}.weight", np.zeros(shape, np.float32))
+        else:
+            add(f"blk.0.{name}.weight", *shape)
     for name in ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm"):
         writer.add_tensor(f"{name}.weight", np.ones(width, np.float32))
     writer.write_header_to_file()
