@@ -26,7 +26,7 @@ PREMIUM_TYPES = frozenset(
         PhoneNumberType.PAGER,
     }
 )
-"""Personal numbers (such as +44 70) forward at the caller's expense; pagers cost and cannot talk."""
+"""Personal numbers (such as +44 70) forward at the caller's expense; pagers cannot talk."""
 PREMIUM = re.compile(r"1900|1\d{3}976|1976|979")
 """Charged ranges that libphonenumber takes for others or knows only in part: NANP 900 and
 976 exchanges, and the international premium rate service (ITU-T E.169.2)."""
@@ -63,7 +63,7 @@ def normalise(number: str, home_region: str) -> str:
     """
     parsed = _parse(number, home_region) if WRITTEN.fullmatch(number) else None
     if parsed is None or parsed.extension is not None:
-        raise NumberRefused("invalid_number", "not a telephone number such as +14165550123")
+        raise NumberRefused("invalid_number", "not a telephone number such as +14165550000")
     possible = phonenumbers.is_possible_number_with_reason(parsed)
     if possible != ValidationResult.IS_POSSIBLE:
         raise NumberRefused("invalid_number", "no number of its country has this length")
@@ -77,7 +77,7 @@ def check_number(number: str, rules: NumberRules) -> str:
             "emergency_number_blocked", "emergency and short numbers are never called"
         )
     parsed = _parse(number, rules.home_region)
-    international = _e164(parsed)[1:] if parsed else _digits(number)
+    international = _e164(parsed)[1:] if parsed else _unreadable(number)
     if f"+{international}" in rules.own_numbers:
         raise NumberRefused("self_call", "this is the deployment's own number")
     if _is_premium(parsed, international):
@@ -105,15 +105,15 @@ def regions_of(e164: str) -> frozenset[str]:
             return frozenset({region})
     parsed = phonenumbers.parse(e164)
     if phonenumbers.number_type(parsed) == PhoneNumberType.TOLL_FREE:
-        sharing = phonenumbers.region_codes_for_country_code(parsed.country_code)
         return frozenset(
             region
-            for region in sharing
-            if phonenumbers.is_valid_number_for_region(parsed, region) and region != "001"
+            for region in _regions_of_code(parsed)
+            if phonenumbers.is_valid_number_for_region(parsed, region)
         )
-    region = phonenumbers.region_code_for_number(parsed)
-    assigned = phonenumbers.is_valid_number(parsed) and region not in (None, "001")
-    return frozenset({region}) if assigned else frozenset()
+    home = phonenumbers.region_code_for_number(parsed)
+    if home is None or home == "001" or not phonenumbers.is_valid_number(parsed):
+        return frozenset()
+    return frozenset({home})
 
 
 def is_emergency(number: str, home_region: str) -> bool:
@@ -125,11 +125,11 @@ def is_emergency(number: str, home_region: str) -> bool:
     """
     digits, parsed = _digits(number), _parse(number, home_region)
     if parsed is None:
-        return _is_emergency_short({digits, digits.lstrip("0")}, {home_region})
+        return _is_emergency_short({digits, digits.lstrip("0")}, frozenset({home_region}))
     national = phonenumbers.national_significant_number(parsed)
     after_code = digits.removeprefix(str(parsed.country_code))
     short = {digits, national, national.lstrip("0"), after_code, after_code.lstrip("0")}
-    there = set(phonenumbers.region_codes_for_country_code(parsed.country_code)) - {"001"}
+    there = _regions_of_code(parsed)
     if _is_emergency_short(short, there | {home_region}):
         return True
     if phonenumbers.is_valid_number(parsed):
@@ -139,7 +139,12 @@ def is_emergency(number: str, home_region: str) -> bool:
     )
 
 
-def _is_emergency_short(dialled: set[str], regions: set[str]) -> bool:
+def _regions_of_code(parsed: PhoneNumber) -> frozenset[str]:
+    code = parsed.country_code or 0
+    return frozenset(phonenumbers.region_codes_for_country_code(code)) - {"001"}
+
+
+def _is_emergency_short(dialled: set[str], regions: frozenset[str]) -> bool:
     return not dialled.isdisjoint(EMERGENCY_ABROAD) or any(
         phonenumbers.is_emergency_number(digits, region)
         for digits in dialled
@@ -161,6 +166,11 @@ def _parse(number: str, home_region: str) -> PhoneNumber | None:
         return phonenumbers.parse(number, home_region)
     except phonenumbers.NumberParseException:
         return None
+
+
+def _unreadable(number: str) -> str:
+    """The digits of an international number that no plan can read; empty for another."""
+    return _digits(number) if number.lstrip().startswith(("+", "＋")) else ""
 
 
 def _e164(parsed: PhoneNumber) -> str:
