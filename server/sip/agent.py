@@ -9,11 +9,12 @@ from server.sip import requests
 from server.sip.authentication import Authenticator
 from server.sip.core import Core
 from server.sip.digest import Credentials
-from server.sip.errors import BadRequestError, ParseError
+from server.sip.errors import BadRequestError, ParseError, UsageError
 from server.sip.events import Address, Event, OptionsResult, legible
 from server.sip.incoming import IncomingCall
 from server.sip.message import Request, Response, parse_message
 from server.sip.outgoing import OutgoingCall
+from server.sip.outgoing_message import OutgoingMessage
 from server.sip.reception import Reception
 from server.sip.transaction import NoResponse
 
@@ -24,6 +25,9 @@ MAX_TRANSACTIONS = 20_000
 
 MAX_CALLS = 2_000
 """No further call is admitted from outside beyond this many; our own are the caller's affair."""
+
+MAX_TEXT_BYTES = 800
+"""Of a text message; with its head it fits the 1300 bytes of RFC 3428 §8."""
 
 Call = OutgoingCall | IncomingCall
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -183,6 +187,31 @@ class UserAgent:
                 self._core.events.append(result)
 
         self._core.transactions.request(request, destination, now, report)
+        return request.call_id
+
+    def message(
+        self,
+        *,
+        target: str,
+        destination: Address,
+        from_uri: str,
+        from_display: str = "",
+        text: str,
+        credentials: Credentials | None,
+        now: float,
+    ) -> str:
+        """Send a text message (RFC 3428); return the call_id that `MessageResult` will carry.
+
+        target, destination: as for `invite`. Raises UsageError for what cannot be sent, and for
+        a text above `MAX_TEXT_BYTES`: over UDP a MESSAGE must fit one datagram (§8).
+        """
+        if len(text.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
+            raise UsageError(f"a text message of more than {MAX_TEXT_BYTES} bytes")
+        request = requests.message(
+            self._core, target=target, from_uri=from_uri, from_display=from_display, text=text
+        )
+        authenticator = Authenticator(credentials, self._core.rng)
+        OutgoingMessage(self._core, request, destination, authenticator, now)
         return request.call_id
 
     # Inside

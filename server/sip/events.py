@@ -123,6 +123,18 @@ class OptionsResult:
     local: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class MessageResult:
+    """A text message was taken, or not."""
+
+    call_id: str
+    """What `UserAgent.message` returned."""
+    status: int
+    """The final response: 2xx means taken; 408 or 503 with `local` means none came."""
+    reason_phrase: str
+    local: bool = False
+
+
 Event = (
     IncomingInvite
     | Trying
@@ -134,6 +146,7 @@ Event = (
     | Ended
     | DtmfInfo
     | OptionsResult
+    | MessageResult
 )
 
 

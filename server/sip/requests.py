@@ -1,4 +1,4 @@
-"""Building the requests that open something: INVITE and OPTIONS (RFC 3261 §8.1.1)."""
+"""Building requests that stand outside of dialogs: INVITE, OPTIONS, MESSAGE (RFC 3261 §8.1.1)."""
 
 import re
 from collections.abc import Mapping
@@ -29,12 +29,7 @@ def invite(
     headers: Mapping[str, str],
 ) -> Request:
     """Build an INVITE outside any dialog. Raises UsageError."""
-    callee = _sip_uri(target)
-    sender = NameAddress(_sip_uri(from_uri), _printable(from_display), {"tag": core.identifier()})
-    # To names a person: neither port nor transport parameters stand there (§19.1.1, table 1).
-    to = NameAddress(Uri(callee.scheme, callee.user, callee.host))
-    call_id = core.identifier() + core.identifier()
-    fields = _head(core, str(sender), str(to), call_id, "INVITE")
+    fields = _between(core, target, from_uri, from_display, "INVITE")
     for name, value in headers.items():
         if not is_token(name) or header_name(name) in _OURS:
             raise UsageError(f"Header field {name!r} is not free to set")
@@ -50,6 +45,31 @@ def options(core: Core, destination: Address) -> Request:
     to = f"<sip:{format_host_port(destination.host, None)}>"
     fields = _head(core, str(sender), to, core.identifier() + core.identifier(), "OPTIONS")
     return Request(Headers([*fields, ("Accept", ACCEPT)]), b"", "OPTIONS", uri)
+
+
+def message(core: Core, *, target: str, from_uri: str, from_display: str, text: str) -> Request:
+    """Build a MESSAGE outside any dialog (RFC 3428). text: any length, no NUL. Raises UsageError.
+
+    A MESSAGE sets up nothing, so it has no Contact (§4).
+    """
+    fields = _between(core, target, from_uri, from_display, "MESSAGE")
+    fields = [field for field in fields if field[0] != "Contact"]
+    if "\0" in text:
+        raise UsageError("a text message holds NUL")
+    fields.append(("Content-Type", "text/plain;charset=UTF-8"))
+    return Request(Headers(fields), text.encode(), "MESSAGE", target)
+
+
+def _between(
+    core: Core, target: str, from_uri: str, from_display: str, method: str
+) -> list[tuple[str, str]]:
+    """The head of a request from a number of ours to somebody. Raises UsageError."""
+    callee = _sip_uri(target)
+    sender = NameAddress(_sip_uri(from_uri), _printable(from_display), {"tag": core.identifier()})
+    # To names a person: neither port nor transport parameters stand there (§19.1.1, table 1).
+    to = NameAddress(Uri(callee.scheme, callee.user, callee.host))
+    call_id = core.identifier() + core.identifier()
+    return _head(core, str(sender), str(to), call_id, method)
 
 
 def _head(core: Core, sender: str, to: str, call_id: str, method: str) -> list[tuple[str, str]]:
