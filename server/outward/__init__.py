@@ -1,0 +1,1 @@
+"""HTTP to URLs that users give: webhooks, tools, gateways."""
