@@ -155,8 +155,10 @@ class DataSettings(Section):
     """`postgresql://user:password@host/database`, for several nodes; else SQLite in `dir`."""
 
     @property
-    def database(self) -> Path:
-        """The SQLite file."""
+    def database(self) -> Path | str:
+        """The SQLite file, or the URL of PostgreSQL."""
+        if self.postgresql is not None:
+            return self.postgresql.get_secret_value()
         return self.dir / "offhook.sqlite3"
 
     @property

@@ -131,8 +131,17 @@ dials = Table(
     Column("deployment_id", String(40)),
     Column("node_id", String(64), nullable=False),
     Column("at", String(32), nullable=False),
+    Column("key_id", String(32)),
+    Column("dialog", Text),
+    Column("conversation", Text),
+    Column("over_at", String(32)),
+    Index("dials_going_on", "over_at", "party"),
 )
-"""One row for each INVITE, committed before it goes out: what is here is never dialled again."""
+"""One row for each INVITE, committed before it goes out: what is here is never dialled again.
+
+`dialog` is what it takes to hang up after a crash; `conversation`, what came of it until the
+final record holds it.
+"""
 
 admissions = Table(
     "admissions",
@@ -234,3 +243,15 @@ nodes = Table(
     Column("seen_at", String(32), nullable=False),
 )
 """Nodes that share this database, and when each was last alive."""
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("node_id", String(64), nullable=False),
+    Column("call_id", String(40), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("arguments", Text, nullable=False),
+    Index("orders_by_node", "node_id", "id"),
+)
+"""What a node was asked to do to a call that is live on another one; deleted when it is done."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server.calls.database import open_database
+from server.calls.database import Place, open_database
 from server.calls.errors import CallNotFound, CursorInvalid
 from server.calls.events import LAST_EVENT, CallEvent, utc_now
 from server.calls.model import Call, Status
@@ -39,9 +39,9 @@ class CallStore:
         """Of the calls whose log is open."""
 
     @classmethod
-    async def open(cls, path: Path) -> "CallStore":
-        """Open the database at `path`, creating or migrating it."""
-        return cls(await open_database(path))
+    async def open(cls, place: Place) -> "CallStore":
+        """Open the database, creating or migrating it."""
+        return cls(await open_database(place))
 
     async def close(self) -> None:
         """Write what is queued, and let go of the file."""

@@ -8,14 +8,17 @@ callers that share a transaction share its wait.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic_core import to_json
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from server.calls.database import take_turn
 from server.calls.events import CallEvent, rfc3339
 from server.calls.model import Call
 from server.calls.request import CallRequest
@@ -26,6 +29,10 @@ log = logging.getLogger(__name__)
 CAPACITY = 10_000
 BATCH = 500
 
+T = TypeVar("T")
+Decision = Callable[[AsyncConnection], Awaitable[T]]
+"""Reads, decides and writes while nobody else writes; may be run again where a commit fails."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewCall:
@@ -34,6 +41,8 @@ class NewCall:
     call: Call
     request: CallRequest
     """As it was asked."""
+    due: datetime | None = None
+    """When it is to be dialled; now where absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +56,19 @@ class Recording:
 Write = NewCall | Call | CallEvent | Recording
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Job:
-    writes: tuple[Write, ...]
-    done: asyncio.Future[None] | None = None
+    writes: tuple[Write, ...] = ()
+    decision: Decision[Any] | None = None
+    done: asyncio.Future[Any] | None = None
+    result: Any = None
 
     def settle(self, error: Exception | None = None) -> None:
         if self.done is None:
             if error is not None:
                 log.error("a write failed and is lost: %s", error)
         elif not self.done.done():
-            self.done.set_exception(error) if error else self.done.set_result(None)
+            self.done.set_exception(error) if error else self.done.set_result(self.result)
 
 
 class RecordWriter:
@@ -83,8 +94,18 @@ class RecordWriter:
         Raises SQLAlchemyError, and ValueError for what is no JSON, such as a lone surrogate.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await self._queue.put(_Job(writes, done))
+        await self._queue.put(_Job(writes, done=done))
         await done
+
+    async def transact(self, decision: Decision[T]) -> T:
+        """Run a decision in a transaction, after everything put before; committed on return.
+
+        A refusal is something the decision returns: what it raises undoes all it wrote.
+        Raises SQLAlchemyError and whatever the decision raises.
+        """
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        await self._queue.put(_Job(decision=decision, done=done))
+        return await done
 
     async def close(self) -> None:
         """Write what is queued, and stop."""
@@ -103,7 +124,7 @@ class RecordWriter:
 
     async def _carry_out(self, jobs: Sequence[_Job]) -> None:
         try:
-            await self._transact([write for job in jobs for write in job.writes])
+            await self._transact(jobs)
         except Exception as error:  # whatever is wrong with one job, the task must go on
             if len(jobs) == 1:
                 jobs[0].settle(error)
@@ -114,13 +135,24 @@ class RecordWriter:
             for job in jobs:
                 job.settle()
 
-    async def _transact(self, writes: Sequence[Write]) -> None:
-        if writes:
-            async with self._engine.begin() as connection:
-                await _write_all(connection, writes)
+    async def _transact(self, jobs: Sequence[_Job]) -> None:
+        if not any(job.writes or job.decision for job in jobs):
+            return
+        async with self._engine.begin() as connection:
+            if any(job.decision for job in jobs):
+                await take_turn(connection)
+            writes: list[Write] = []
+            for job in jobs:
+                writes.extend(job.writes)
+                if job.decision is not None:
+                    await write_all(connection, writes)
+                    writes.clear()
+                    job.result = await job.decision(connection)
+            await write_all(connection, writes)
 
 
-async def _write_all(connection: AsyncConnection, writes: Sequence[Write]) -> None:
+async def write_all(connection: AsyncConnection, writes: Sequence[Write]) -> None:
+    """Carry out writes in a transaction that is under way."""
     created = [_call_row(write) for write in writes if isinstance(write, NewCall)]
     if created:
         await connection.execute(insert(calls), created)
@@ -130,8 +162,7 @@ async def _write_all(connection: AsyncConnection, writes: Sequence[Write]) -> No
     newest = {write.id: write for write in writes if isinstance(write, Call)}
     for call in newest.values():
         changed = update(calls).where(calls.c.id == call.id)
-        record = call.model_dump_json()
-        await connection.execute(changed.values(status=call.status, record=record))
+        await connection.execute(changed.values(**_state(call)))
     for write in writes:
         if isinstance(write, Recording):
             kept = update(calls).where(calls.c.id == write.call_id)
@@ -142,13 +173,20 @@ def _call_row(new: NewCall) -> dict[str, object]:
     call = new.call
     return {
         "id": call.id,
-        "status": call.status,
         "to_number": call.to,
         "from_number": call.from_,
         "created_at": rfc3339(call.created_at),
         "request": new.request.model_dump_json(exclude_unset=True),
-        "record": call.model_dump_json(),
+        "key_id": call.key_id,
+        "deployment_id": call.deployment_id,
+        "agent_id": call.agent_id,
+        "scheduled_at": rfc3339(new.due) if new.due is not None else None,
+        **_state(call),
     }
+
+
+def _state(call: Call) -> dict[str, object]:
+    return {"status": call.status, "attempt": call.attempt, "record": call.model_dump_json()}
 
 
 def _event_row(event: CallEvent) -> dict[str, object]:
