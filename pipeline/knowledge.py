@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pipeline.intent import Understanding, topics
 from pipeline.task import Task
-from pipeline.template import fill, spoken
+from pipeline.template import spoken
 from pipeline.when import hour_and_minute
 from pipeline.words import NUMBERS, canonical
 
@@ -63,13 +63,12 @@ class Knowledge:
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._text = f"{task.goal} {task.context}"
+        self._text = f"{task.objective} {task.context} {task.instructions}"
         self._topics = topics()
 
     def fill(self, template: str) -> str:
-        """A playbook's text with its facts; an address is never read out."""
-        text, _ = fill(template, self._task.facts, self._task.agent_name)
-        return unlinked(text)
+        """A text of the operator's with its facts; an address is never read out."""
+        return unlinked(self._task.filled(template))
 
     def answer(self, heard: Understanding) -> str:
         """The answer to a question, or an empty text when the facts do not hold it."""
@@ -140,7 +139,7 @@ class Knowledge:
         if any(key in keys for keys in self._topics.values()):
             return True
         script = self._task.script
-        texts = [self._task.goal]
+        texts = [self._task.objective]
         if script:
             actions = [action.text for branch in script.branches for action in branch.actions]
             texts += [script.goal, script.opening, *actions]

@@ -18,7 +18,8 @@ WAITS = 3
 GREETING_TURNS = 8
 """Pauses a voicemail greeting may have."""
 
-_ROBOT = "I'm an automated assistant, not a person."
+ROBOT = "I'm an automated assistant, not a person."
+"""The truth, whoever asks and whatever the persona."""
 _UNKNOWN = "I don't have that information, but someone can follow up."
 
 
@@ -49,11 +50,11 @@ class Moves:
 
     def who(self, course: Course, heard: Understanding) -> Course:
         """Say who is calling."""
-        return course.say(Line(self.opening.who(), self._told), *self._pending(course))
+        return course.say(self._who(self.opening.who()), *self._pending(course))
 
     def robot(self, course: Course, heard: Understanding) -> Course:
         """The truth, whoever asks."""
-        line = Line(_ROBOT, self._told)
+        line = self._who(ROBOT)
         if course.stage is Stage.IDENTIFY and heard.intents & {Intent.RIGHT_PERSON}:
             return course.say(line, *self.opening.purpose(), stage=Stage.ASK)
         return course.say(line, *self._pending(course))
@@ -329,10 +330,9 @@ class Moves:
 
     # Shared
 
-    @property
-    def _told(self) -> Part:
-        """What "I'm an automated assistant" tells: all that is due, unless the call is recorded."""
-        return Part.OTHER if self.task.recorded else Part.DISCLOSURE
+    def _who(self, text: str) -> Line:
+        """Words about ourselves; they may be all the disclosure that is due."""
+        return Line(text, Part.DISCLOSURE if self.opening.discloses(text) else Part.OTHER)
 
     def _begin(self, course: Course) -> Course:
         """Begin anew with somebody who has heard nothing yet."""
@@ -347,7 +347,7 @@ class Moves:
 
     def _side_answer(self, course: Course, heard: Understanding) -> tuple[Line, ...]:
         if Intent.ROBOT in heard.intents:
-            return (Line(_ROBOT, self._told),)
+            return (self._who(ROBOT),)
         return ()
 
     def _pending(self, course: Course) -> tuple[Step, ...]:

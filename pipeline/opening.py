@@ -10,10 +10,11 @@ from pipeline.knowledge import Knowledge, unlinked
 from pipeline.task import Task
 
 _DISCLOSURES: dict[tuple[bool, bool], str] = {
-    (True, True): "This is an automated assistant, and this call is recorded.",
-    (True, False): "This is an automated assistant.",
+    (True, True): "This is an automated assistant{whom}, and this call is recorded.",
+    (True, False): "This is an automated assistant{whom}.",
     (False, True): "This call is recorded.",
 }
+"""What is said where the call is one of an assistant, and where it is recorded."""
 _ERRAND = re.compile(
     r"^(?:please )?(?:make a call|call|phone|ring|dial|contact|reach out to|telephone)\b"
     r"[^;]*?\b(?:to|and)\s+(?P<errand>[a-z].*)$",
@@ -58,8 +59,8 @@ class Opening:
     @property
     def booking(self) -> str:
         """What is to be booked ("reservation"), or an empty text."""
-        noun = _BOOKING.search(self._task.goal)
-        making = _MAKING.search(self._task.goal)
+        noun = _BOOKING.search(self._task.objective)
+        making = _MAKING.search(self._task.objective)
         return noun[1].lower() if noun and making and not self._task.script else ""
 
     @property
@@ -67,7 +68,7 @@ class Opening:
         """The goal is that something is confirmed."""
         script = self._task.script
         return bool(
-            re.search(r"\bconfirm", f"{script.goal if script else ''} {self._task.goal}", re.I)
+            re.search(r"\bconfirm", f"{script.goal if script else ''} {self._task.objective}", re.I)
         )
 
     @property
@@ -82,7 +83,7 @@ class Opening:
     @property
     def errand(self) -> str:
         """The objective as the agent puts it: "make a dinner reservation for 2 people"."""
-        first = (sentences(unlinked(self._task.goal)) or [""])[0]
+        first = (sentences(unlinked(self._task.objective)) or [""])[0]
         goal = first.partition(";")[0].strip(" .")
         match = _ERRAND.match(goal)
         text = match["errand"] if match else goal
@@ -93,14 +94,15 @@ class Opening:
 
     def disclosure(self) -> Line | None:
         """What the law and courtesy want said first, if anything."""
-        text = _DISCLOSURES.get((self._task.disclose, self._task.recorded))
-        return Line(text, Part.DISCLOSURE) if text else None
+        text = _DISCLOSURES.get((self._task.disclose, self._task.recorded), "")
+        whom = f" calling for {self._task.company}" if self._task.company else ""
+        return Line(text.format(whom=whom), Part.DISCLOSURE) if text else None
 
     def first(self) -> Sequence[Line]:
         """What is said right after the answer; nothing where the other side is to begin."""
         if self._task.first_message is not None:
             part = Part.ASK if self.identity else Part.PURPOSE
-            own = [Line(s, part) for s in sentences(self._task.first_message)]
+            own = [Line(s, part) for s in self._filled(self._task.first_message)]
             return self._disclosed(own) if own else ()
         if self.identity:
             return self._disclosed([Line(s, Part.ASK) for s in self._filled(self._first)])
@@ -110,6 +112,8 @@ class Opening:
 
     def purpose(self) -> list[Line]:
         """Why we call, and the question it comes to."""
+        if not self._second and not self.errand:
+            return [Line("Is this a good time to talk?", Part.ASK)]
         if not self._second:
             again = self.errand if not self.booking else f"would like to {self.errand}"
             short = f"I {again}." if self.booking else f"I'm calling to {again}."
@@ -131,7 +135,7 @@ class Opening:
         if asks := [s for s in self._filled(self._second) if s.endswith("?")]:
             return Line(asks[-1], Part.ASK)
         script = self._task.script
-        about = " ".join(b.condition for b in script.branches) if script else self._task.goal
+        about = " ".join(b.condition for b in script.branches) if script else self._task.objective
         text = next((ask for p, ask in _ASKS if re.search(p, about, re.I)), "Is that okay for you?")
         return Line(text, Part.ASK)
 
@@ -160,7 +164,8 @@ class Opening:
     def discloses(self, words: str) -> bool:
         """Whether words of ours tell by themselves what must be told."""
         said = words.lower()
-        named = not self._task.disclose or "automated" in said
+        whom = self._task.company.lower()
+        named = not self._task.disclose or ("automated" in said and whom in said)
         return named and (not self._task.recorded or "record" in said)
 
     def told(self) -> frozenset[Part]:

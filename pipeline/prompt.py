@@ -1,35 +1,13 @@
-"""What a language model is told, and how its tool calls are written and read."""
+"""What a language model is told: the brief, and how it uses tools."""
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.knowledge import Knowledge, is_secret
 from pipeline.opening import Opening
-from pipeline.ports import Act
 from pipeline.task import Task
 from pipeline.template import spoken
-
-TRIGGER = "<tool>"
-"""What the model writes before a tool call; the text behind it is never spoken."""
-
-TOOLS: Mapping[str, tuple[str, ...]] = {
-    "end_call": ("reason",),
-    "send_message": ("text",),
-    "escalate": ("rule", "summary"),
-}
-"""The tools and the arguments each takes."""
-
-REASONS = ("agent_hangup", "voicemail_reached", "screening")
-
-TOOL_GRAMMAR = r"""root ::= end-call | send-message | escalate
-end-call ::= "{\"name\": \"end_call\", \"reason\": \"" reason "\"}"
-reason ::= "agent_hangup" | "voicemail_reached" | "screening"
-send-message ::= "{\"name\": \"send_message\", \"text\": \"" text "\"}"
-escalate ::= "{\"name\": \"escalate\", \"rule\": \"" text "\", \"summary\": \"" text "\"}"
-text ::= [^"\\\x00-\x1f]{1,200}
-"""
-"""GBNF of one tool call, without the trigger."""
+from pipeline.tools import END_CALL, RESULT, ToolSpec, offered, written
 
 _RULES = """You are {agent}, an automated assistant making a phone call{company}. You speak aloud.
 {recorded}
@@ -42,23 +20,54 @@ information, but someone can follow up. Never invent a number, a name or a promi
 - Words cut off by an interruption were not heard; say what matters again, in fewer words.
 - "(silence)" means that the other side has said nothing for a long time.
 
-Tools: write one on a line of its own, after what you say, when it is needed:
-{trigger}{{"name": "end_call", "reason": "agent_hangup"}} after you have said goodbye
-{trigger}{{"name": "send_message", "text": "..."}} to send a text message, such as a link
-{trigger}{{"name": "escalate", "rule": "...", "summary": "..."}} to pass the matter to a person
+Tools: to use one, write it behind what you say, in one line, as in this example:
+{example}
+What came of it is told to you as {result}; the other side does not hear that. The tools are:
+{tools}
 """
+_LAST = (
+    "Whatever stands above: you are an automated assistant, you never say otherwise, and you "
+    "never claim to have done what no tool has done."
+)
 
 
 def system_prompt(task: Task) -> str:
     """The brief as instructions. The same task gives the same text: it is evaluated once."""
     company = f" on behalf of {task.company}" if task.company else ""
     recorded = "The call is recorded, and you say so when asked.\n" if task.recorded else ""
-    head = _RULES.format(agent=task.agent_name, company=company, recorded=recorded, trigger=TRIGGER)
-    return "\n".join([head, *_sections(task)]).strip()
+    head = _RULES.format(
+        agent=task.agent_name,
+        company=company,
+        recorded=recorded,
+        example=written(END_CALL.name, {"reason": "agent_hangup"}),
+        result=RESULT,
+        tools="\n".join(_described(tool) for tool in offered(task.tools, task.contacts)),
+    )
+    return "\n".join([head, *_sections(task), _LAST]).strip()
+
+
+def _described(tool: ToolSpec) -> str:
+    """A tool in one line, with its arguments: what each may be."""
+    properties = tool.parameters.get("properties")
+    arguments = properties if isinstance(properties, Mapping) else {}
+    shown = {name: _hint(schema) for name, schema in arguments.items()}
+    return f"- {tool.name}: {tool.description} {json.dumps(shown, ensure_ascii=False)}"
+
+
+def _hint(schema: object) -> str:
+    if not isinstance(schema, Mapping):
+        return "..."
+    values = schema.get("enum")
+    if isinstance(values, Sequence):
+        return " or ".join(str(value) for value in values)
+    return str(schema.get("description") or schema.get("type") or "...")
 
 
 def _sections(task: Task) -> Iterator[str]:
-    yield f"Goal: {task.goal}"
+    if task.objective:
+        yield f"Goal: {task.objective}"
+    if task.system_prompt:
+        yield f"Instructions: {task.instructions}"
     if task.persona:
         yield f"Your manner: {task.persona}"
     if task.context:
@@ -92,23 +101,3 @@ def _voicemail(task: Task) -> str:
         return "go on as with a person."
     message = task.voicemail.message or "who called, for whom, and please call back; no details"
     return f"leave this message, then end the call with reason voicemail_reached: {message}"
-
-
-def parse_tool(text: str) -> Act | None:
-    """Read one tool call, however sloppily it is written; None when it names no known tool."""
-    body = text.partition("{")[2].rpartition("}")[0]
-    try:
-        call = json.loads("{" + body + "}", strict=False) if body else {}
-    except ValueError:
-        call = dict(re.findall(r'"(\w+)"\s*:\s*"((?:[^"\\]|\\.)*)"', body))
-    if not isinstance(call, dict):
-        return None
-    name = str(call.get("name") or call.get("tool") or "")
-    if name not in TOOLS:
-        return None
-    nested = call.get("arguments") or call.get("parameters")
-    given = nested if isinstance(nested, dict) else call
-    arguments = {key: str(given[key])[:500] for key in TOOLS[name] if given.get(key)}
-    if name == "end_call" and arguments.get("reason") not in REASONS:
-        arguments = {"reason": "agent_hangup"}
-    return Act(name, arguments) if len(arguments) == len(TOOLS[name]) else None

@@ -2,15 +2,17 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from pipeline.answers import ANSWERING
 from pipeline.branches import goodbye
-from pipeline.course import Course, Line, Part, Stage
+from pipeline.course import Course, Line, Part, Stage, Step
 from pipeline.intent import Intent, Understanding, understand
 from pipeline.knowledge import names
-from pipeline.moves import Moves
+from pipeline.moves import ROBOT, Moves
 from pipeline.ports import Act, Message, Say
 from pipeline.task import Task
+from pipeline.tools import read_result
 
 PATIENCE_TURNS = 18
 """Turns of the other side after which the call is ended, whatever is said."""
@@ -19,6 +21,16 @@ _EARLY_TURNS = 4
 
 _ASIDES = (Intent.WHO_IS_THIS, Intent.WHY_CALLING, Intent.QUESTION, Intent.REPEAT)
 """Meanings that may stand beside a "yes, this is Bobby"."""
+
+_DONE: Mapping[str, str] = {
+    "send_message": "I've sent it.",
+    "send_sms": "I've sent it.",
+    "send_email": "I've sent the e-mail.",
+    "escalate": "I've passed that on.",
+    "schedule_callback": "You will be called back.",
+    "transfer": "I'm putting you through.",
+}
+_FAILED = "I'm sorry, I couldn't do that right now. Someone can follow up."
 
 Move = Callable[[Moves, Course, Understanding], Course]
 
@@ -139,6 +151,8 @@ class ScriptedBrain:
     """Holds a conversation by tables of moves: the stage, what was meant, what is done.
 
     Pure: a reply is folded out of the messages, so it can be prepared and thrown away.
+    `Sampling.max_tokens` bounds a reply by leaving out sentences that the call does not hang on;
+    the disclosure, the matter, the question and the goodbye are always said.
     """
 
     def __init__(self, task: Task) -> None:
@@ -159,7 +173,7 @@ class ScriptedBrain:
 
     async def reply(self, messages: Sequence[Message]) -> AsyncIterator[Say | Act]:
         """Answer the last message; yielding nothing means to stay quiet and listen."""
-        if not messages or messages[-1].role != "user":
+        if not messages or messages[-1].role == "assistant":
             return
         for step in self.follow(messages).plan:
             yield Say(step.text) if isinstance(step, Line) else step
@@ -177,6 +191,8 @@ class ScriptedBrain:
         for message in messages:
             if message.role == "assistant":
                 course = course.hear(message)
+            elif message.role == "tool":
+                course = self._told(replace(course.settle(), turns=course.turns), message)
             else:
                 heard = understand(message.content, self._task.callee)
                 course = self._answer(course.settle(), heard)
@@ -187,7 +203,24 @@ class ScriptedBrain:
             last = Line("I have to end the call now. Someone can follow up.")
             return course.say(last, *goodbye(), stage=Stage.CLOSED)
         after = self._move(course, heard)(self._moves, course, heard)
-        return _ending(self._disclosing(after))
+        return _ending(self._bounded(self._disclosing(_truthful(after, heard))))
+
+    def _told(self, course: Course, message: Message) -> Course:
+        """Say what came of a tool, then go on with what it kept from being said."""
+        outcome = read_result(message)
+        words = _DONE.get(outcome.name, "That's done.") if outcome.ok else _FAILED
+        return _ending(course.say(Line(words), *course.resume()))
+
+    def _bounded(self, course: Course) -> Course:
+        """Leave out the last sentences that matter least, as far as the reply is too long."""
+        words = self._task.sampling.max_tokens * 3 // 4
+        plan = list(course.plan)
+        spare = [
+            at for at, (step, then) in enumerate(pairwise((*plan, None))) if _spare(step, then)
+        ]
+        while spare and len(spare) < len(plan) and _words(plan) > words:
+            del plan[spare.pop()]
+        return replace(course, plan=tuple(plan))
 
     def _move(self, course: Course, heard: Understanding) -> Move:
         intent = _meaning(course, heard)
@@ -206,6 +239,25 @@ class ScriptedBrain:
         if Part.DISCLOSURE in course.told or Part.DISCLOSURE in told:
             return course
         return replace(course, plan=(disclosure, *course.plan))
+
+
+def _spare(step: Step | None, then: Step | None) -> bool:
+    """Whether a sentence can be left out: it announces no tool, and no end of the call."""
+    plain = isinstance(step, Line) and step.part is Part.OTHER and step.text != ROBOT
+    return plain and not isinstance(then, Act)
+
+
+def _words(plan: Sequence[Step]) -> int:
+    return sum(len(step.text.split()) for step in plan if isinstance(step, Line))
+
+
+def _truthful(course: Course, heard: Understanding) -> Course:
+    """Who asks whether we are a machine is told, whatever else is answered."""
+    speaks = [step.text for step in course.plan if isinstance(step, Line)]
+    told = any("automated assistant" in text for text in speaks)
+    if Intent.ROBOT not in heard.intents or told or course.stage is Stage.MACHINE:
+        return course
+    return replace(course, plan=(Line(ROBOT), *course.plan))
 
 
 def _meaning(course: Course, heard: Understanding) -> Intent:

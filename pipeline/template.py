@@ -1,11 +1,12 @@
-"""Templates of a playbook: `{facts.x}` and `{AGENT_NAME}` filled, or left out with care."""
+"""Templates: `{facts.x}`, `{{variable}}` and `{AGENT_NAME}` filled, or left out with care."""
 
 import re
 from collections.abc import Mapping
 
 Fact = str | int | float | bool
 
-_SLOT = re.compile(r"\{\s*(?:facts\.)?([A-Za-z_]\w*)\s*\}")
+_KEY = r"\s*(?:(?:facts|variables)\.)?([A-Za-z_]\w*)\s*"
+_SLOT = re.compile(rf"\{{\{{{_KEY}\}}\}}|\{{{_KEY}\}}")
 _GAP = "\x00"
 _GAP_NAME = "\x01"
 _PREPOSITION = (
@@ -43,7 +44,7 @@ def fill(template: str, facts: Mapping[str, Fact], agent_name: str) -> tuple[str
     missing: list[str] = []
 
     def value(slot: re.Match[str]) -> str:
-        key = slot[1]
+        key = slot[1] or slot[2]
         if key.upper() == "AGENT_NAME":
             return agent_name
         text = spoken(facts[key]) if key in facts else ""
@@ -57,6 +58,11 @@ def fill(template: str, facts: Mapping[str, Fact], agent_name: str) -> tuple[str
     if missing:
         text = " ".join(_without_gap(part) for part in re.split(r"(?<=[.?!])\s+", text))
     return re.sub(r"\s+", " ", text).strip(), tuple(missing)
+
+
+def fill_lines(template: str, facts: Mapping[str, Fact], agent_name: str) -> str:
+    """Fill a text of several lines, each by itself."""
+    return "\n".join(fill(line, facts, agent_name)[0] for line in template.splitlines()).strip()
 
 
 def _without_gap(sentence: str) -> str:

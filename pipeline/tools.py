@@ -23,6 +23,8 @@ TRIGGER = "<tool>"
 """What a model writes before a tool call; nothing behind it is ever spoken."""
 TRIGGER_PATTERN = r"<\s*[Tt][Oo][Oo][Ll]\s*>"
 """What counts as the trigger."""
+RESULT = "[result]"
+"""How a model is told what came of a call."""
 CALLS = 3
 """The most tool calls in one reply."""
 REASONS = ("agent_hangup", "voicemail_reached", "screening")
@@ -56,11 +58,14 @@ class ToolSpec:
         gbnf(self.parameters)
 
     def check(self, arguments: object) -> Mapping[str, object]:
-        """Give the arguments back if they fit the schema. Raises ToolInvalid, naming the place."""
+        """Give the arguments back if they fit the schema. Raises ToolInvalid, naming the place.
+
+        The error holds no value: it may be what somebody said.
+        """
         validator = Draft202012Validator({"type": "object", **self.parameters}, registry=Registry())
         error = next(iter(validator.iter_errors(arguments)), None)
         if error is not None:
-            raise ToolInvalid(f"{self.name}: {error.json_path}: {error.message[:200]}")
+            raise ToolInvalid(f"{self.name}: {error.json_path} does not fit: {error.validator}")
         assert isinstance(arguments, Mapping)
         return arguments
 

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from pipeline.brain import Task, Voicemail
 from pipeline.playbook import default_playbook
-from pipeline.ports import Message
+from pipeline.ports import Act, Message, Say
 from pipeline.scripted import PATIENCE_TURNS, ScriptedBrain
+from pipeline.task import Sampling
+from pipeline.tools import offered, result
 from pipeline.when import find_when
 from tests.pipeline.conversation import (
     DEBT,
@@ -25,16 +27,19 @@ from tests.pipeline.conversation import (
 from tests.pipeline.test_intent import utterances
 
 GREETING = "hi you've reached bobby i can't come to the phone please leave a message after the tone"
+DISCLOSURE = "This is an automated assistant calling for Vello."
 SCREEN = "if you record your name and reason for calling i'll see if this person is available"
 
 
 def test_the_opening_discloses_and_asks_for_the_person() -> None:
-    assert ScriptedBrain(DEBT).opening() == "This is an automated assistant. Hi, is this Bobby?"
+    assert ScriptedBrain(DEBT).opening() == f"{DISCLOSURE} Hi, is this Bobby?"
 
 
 def test_a_recorded_call_says_so_first() -> None:
     opening = ScriptedBrain(replace(DEBT, recorded=True)).opening()
-    assert opening.startswith("This is an automated assistant, and this call is recorded.")
+    assert opening.startswith(
+        "This is an automated assistant calling for Vello, and this call is recorded."
+    )
 
 
 def test_without_disclosure_the_opening_is_the_scripts_alone() -> None:
@@ -63,7 +68,8 @@ def test_an_empty_first_message_lets_the_other_side_begin() -> None:
 def test_where_the_other_side_begins_the_first_reply_discloses(task: Task, words: str) -> None:
     task = replace(task, first_message="", recorded=True)
     talk = Conversation(task).hear(words)
-    assert talk.last.startswith("This is an automated assistant, and this call is recorded.")
+    whom = " calling for Vello" if task.company else ""
+    assert talk.last.startswith(f"This is an automated assistant{whom}, and this call is recorded.")
     assert "recorded" not in talk.hear("hello").last or talk.ended
 
 
@@ -77,7 +83,7 @@ def test_an_own_first_message_leaves_the_matter_for_the_right_person(first: str)
 @pytest.mark.parametrize("words", ["hello", "yes", "yes how can i help you", "vello office"])
 def test_who_begins_without_a_name_is_asked_for_it_once(words: str) -> None:
     talk = Conversation(replace(DEBT, first_message="")).hear(words)
-    assert talk.last.startswith("This is an automated assistant.")
+    assert talk.last.startswith(DISCLOSURE)
     assert talk.last.endswith("Is this Bobby?")
     assert "154" not in talk.last
     assert talk.hear("yes").last == OPENING
@@ -85,7 +91,7 @@ def test_who_begins_without_a_name_is_asked_for_it_once(words: str) -> None:
 
 def test_a_yes_to_an_own_question_after_the_person_is_no_agreement() -> None:
     talk = Conversation(replace(DEBT, first_message="Good morning, Bobby?"))
-    assert talk.brain.opening() == "This is an automated assistant. Good morning, Bobby?"
+    assert talk.brain.opening() == f"{DISCLOSURE} Good morning, Bobby?"
     assert talk.hear("yes").last == OPENING
     assert not talk.acts
 
@@ -97,7 +103,7 @@ def test_half_a_disclosure_is_none() -> None:
 
 def test_who_is_put_through_where_the_other_side_begins_hears_the_disclosure() -> None:
     talk = Conversation(replace(DEBT, first_message="")).hear(SCREEN, "hello this is someone")
-    assert talk.last == "This is an automated assistant. Is this Bobby?"
+    assert talk.last == f"{DISCLOSURE} Is this Bobby?"
 
 
 @pytest.mark.parametrize("yes", ["yes", "yes this is boby", "speaking", "yeah this is he"])
@@ -200,12 +206,12 @@ def test_a_soft_word_over_our_speech_is_no_agreement() -> None:
 @pytest.mark.parametrize("words", ["hello", "mm hm", "hm", "yes"])
 def test_a_sound_over_the_opening_does_not_derail_it(words: str) -> None:
     talk = Conversation(DEBT).hear((2, words))
-    assert talk.last == "This is an automated assistant. Hi, is this Bobby?"
+    assert talk.last == f"{DISCLOSURE} Hi, is this Bobby?"
 
 
 def test_a_disclosure_that_was_not_heard_comes_first_later() -> None:
     talk = Conversation(DEBT).hear((2, "this is bobby"))
-    assert talk.last == f"This is an automated assistant. {OPENING}"
+    assert talk.last == f"{DISCLOSURE} {OPENING}"
 
 
 def test_a_promise_that_was_cut_off_is_made_again_with_its_tool() -> None:
@@ -556,3 +562,67 @@ def test_the_same_messages_give_the_same_reply(task: Task, turns: list[Heard]) -
 @given(TASKS, st.lists(ANYTHING, min_size=PATIENCE_TURNS + 1, max_size=PATIENCE_TURNS + 1))
 def test_the_conversation_ends_whatever_is_heard(task: Task, turns: list[Heard]) -> None:
     assert Conversation(task).hear(*turns).ended
+
+
+def test_what_came_of_a_tool_is_said_and_closes_the_call() -> None:
+    talk = Conversation(DEBT).hear("yes", "okay i will pay")
+    sent = talk.act("send_message")
+    assert sent
+    messages = [*talk.messages, Message("assistant", talk.last)]
+    steps = asyncio.run(collect(talk.brain, [*messages, result(sent, ok=True)]))
+    assert [step.text for step in steps if isinstance(step, Say)] == ["I've sent it.", "Goodbye."]
+    assert steps[-1] == Act("end_call", {"reason": "agent_hangup"})
+    failed = asyncio.run(collect(talk.brain, [*messages, result(sent, ok=False, value="busy")]))
+    assert failed[0] == Say("I'm sorry, I couldn't do that right now. Someone can follow up.")
+
+
+def test_the_conversation_goes_on_behind_a_result() -> None:
+    talk = Conversation(DEBT).hear("yes")
+    act = Act("look_up", {"id": 3})
+    messages = [*talk.messages, Message("assistant", talk.last), result(act, ok=True)]
+    said = Message("assistant", "That's done.")
+    steps = asyncio.run(collect(talk.brain, [*messages, said, Message("user", "i will pay it")]))
+    assert Say("I will send you the payment link.") in steps
+
+
+@pytest.mark.parametrize("task", [DEBT, replace(DEBT, persona="A human. Never admit to be a bot")])
+@pytest.mark.parametrize(
+    "words",
+    ["you have the wrong number are you a robot", "stop calling me is this a real person",
+     "yes this is bobby are you human", "bobby is not here are you a bot"],
+)  # fmt: skip
+def test_who_asks_for_a_robot_and_more_is_told_the_truth(task: Task, words: str) -> None:
+    assert "I'm an automated assistant, not a person." in Conversation(task).hear(words).last
+
+
+def test_a_reply_is_bounded_but_keeps_what_it_is_for() -> None:
+    short = replace(DEBT, sampling=Sampling(max_tokens=8))
+    talk = Conversation(short).hear("yes", "i can pay that")
+    assert talk.last == "I will send you the payment link. Goodbye."
+    assert [act.name for act in talk.acts] == ["send_message", "end_call"]
+
+
+def test_every_tool_a_script_uses_fits_its_schema() -> None:
+    specs = {spec.name: spec for spec in offered((), {})}
+    for turns in (["yes", "i will pay"], ["yes", "i will not pay"], ["yes", "get me a human"]):
+        for act in Conversation(DEBT).hear(*turns).acts:
+            assert specs[act.name].check(act.arguments)
+
+
+INSTRUCTIONS = """You are a friendly receptionist at {{clinic}}. Be brief.
+Your goal is to confirm the appointment of {{patient}} at 3 pm."""
+
+
+def test_instructions_serve_as_the_objective_where_there_is_none() -> None:
+    task = Task("", system_prompt=INSTRUCTIONS, variables={"clinic": "Oak", "patient": "Ann"})
+    opening = ScriptedBrain(task).opening()
+    assert "I'm calling to confirm the appointment of Ann at 3 pm." in opening
+
+
+def test_variables_fill_the_first_message() -> None:
+    task = replace(RESTAURANT, first_message="Hi {{who}}, {ask}?", variables={"who": "Luigi"})
+    assert ScriptedBrain(task).opening().endswith("Hi Luigi?")
+
+
+def test_a_call_without_any_objective_still_speaks() -> None:
+    assert ScriptedBrain(Task("")).opening().endswith("Is this a good time to talk?")
