@@ -5,7 +5,8 @@ RuntimeError
     ├── EngineMissing    its library or weights are not on this machine; says how to get them
     ├── EngineCorrupt    its files are there and cannot be loaded
     ├── EngineLost       its process ended, or is not running
-    └── EngineBusy       its queue or its memory is full; try again later
+    ├── EngineBusy       its queue or its memory is full; try again later
+    └── NotOffered       it has no such voice, speed or language (a ValueError too)
 """
 
 
@@ -27,6 +28,10 @@ class EngineLost(EngineError):
 
 class EngineBusy(EngineError):
     """The engine's queue or memory is full."""
+
+
+class NotOffered(EngineError, ValueError):
+    """A call asks for a voice, a speed or a language that the engine does not have."""
 
 
 def error_of(kind: str, message: str) -> EngineError:

@@ -241,6 +241,21 @@ class EngineHost:
         self._be_patient()
 
 
+class HostedEngine:
+    """The node's side of an engine: all of them start and close their process alike."""
+
+    def __init__(self, host: EngineHost) -> None:
+        self.host = host
+
+    async def start(self) -> None:
+        """Load the engine; EngineMissing or EngineCorrupt if that cannot be done."""
+        await self.host.start()
+
+    async def close(self) -> None:
+        """End the engine's process."""
+        await self.host.close()
+
+
 async def _spawn() -> _Child:
     """Start a process that waits for its first frame. Raises OSError and leaves nothing behind."""
     root = str(Path(__file__).parent.parent)

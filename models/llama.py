@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from models.chat import ChatFormat
 from models.errors import EngineMissing
-from models.host import EngineHost
+from models.host import EngineHost, HostedEngine
 from models.llama_pool import Pool, Seat
 
 if TYPE_CHECKING:
@@ -36,19 +36,11 @@ CALL_TOKENS = 320
 _NEVER = "\0"
 
 
-class LlamaModel:
+class LlamaModel(HostedEngine):
     """Text generation by a GGUF file in a child process."""
 
     def __init__(self, path: Path) -> None:
-        self.host = EngineHost("llama", "models.llama:load", {"path": str(path)})
-
-    async def start(self) -> None:
-        """Load the model; EngineMissing or EngineCorrupt if that cannot be done."""
-        await self.host.start()
-
-    async def close(self) -> None:
-        """End the engine's process."""
-        await self.host.close()
+        super().__init__(EngineHost("llama", "models.llama:load", {"path": str(path)}))
 
     async def warm(self, conversation: str, prompt: Prompt) -> None:
         """Evaluate a prompt of (role, content) pairs ahead of time."""

@@ -6,8 +6,7 @@ exactly there; elsewhere each phoneme gets an equal share of its sentence.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +22,20 @@ from models.clause import (
     placed,
     word_ends,
 )
-from models.errors import EngineCorrupt, EngineMissing
+from models.errors import EngineCorrupt, EngineMissing, NotOffered
 from models.host import EngineHost
 from models.spoken import pieces
+from models.voice import HostedVoice
 
 _WORD_BREAK = " "
 
 
-class PiperVoice:
+class PiperVoice(HostedVoice):
     """Text to speech by a Piper voice in a child process.
 
-    path: the .onnx file; its .onnx.json lies beside it. speaker: of a voice with several.
-    length_scale: below 1 is faster. volume: 1.0 is the level of all voices of this project.
+    path: the .onnx file; its .onnx.json lies beside it. speaker: of a voice with several, the
+    one that speaks where a call opens no other (by name or number). length_scale: below 1 is
+    faster. volume: 1.0 is the level of all voices of this project.
     """
 
     def __init__(
@@ -51,23 +52,7 @@ class PiperVoice:
             "length_scale": length_scale,
             "volume": volume,
         }
-        self.host = EngineHost("piper", "models.piper:load", arguments)
-
-    async def start(self) -> None:
-        """Load the voice; EngineMissing or EngineCorrupt if that cannot be done."""
-        await self.host.start()
-
-    async def close(self) -> None:
-        """End the engine's process."""
-        await self.host.close()
-
-    async def speak(
-        self, text: str, rate_hz: int
-    ) -> AsyncIterator[tuple[Pcm, Sequence[SpokenWord]]]:
-        """Speak one clause; yields int16 audio at `rate_hz` with the words it contains."""
-        async with aclosing(self.host.stream("speak", text, rate_hz)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        super().__init__(EngineHost("piper", "models.piper:load", arguments))
 
 
 def load(path: str, speaker: int | None, length_scale: float, volume: float) -> "PiperEngine":
@@ -87,45 +72,82 @@ def load(path: str, speaker: int | None, length_scale: float, volume: float) -> 
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    synthesis = piper.SynthesisConfig(
-        speaker_id=speaker, length_scale=length_scale, normalize_audio=False
-    )
     try:
         config = piper.PiperConfig.from_dict(json.loads(Path(f"{path}.json").read_text("utf-8")))
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        return PiperEngine(piper.PiperVoice(session=session, config=config), synthesis, volume)
+        voice = piper.PiperVoice(session=session, config=config)
+        return PiperEngine(voice, piper.SynthesisConfig, speaker, length_scale, volume)
     except Exception as error:
         raise EngineCorrupt(f"{path} is not a Piper voice: {error}") from error
 
 
 class PiperEngine:
-    """The child's side: one voice, one clause at a time."""
+    """The child's side: one clause at a time, each by any speaker of the voice."""
 
-    def __init__(self, voice: Any, synthesis: Any, volume: float) -> None:
+    def __init__(
+        self,
+        voice: Any,
+        synthesis: Callable[..., Any],
+        speaker: int | None,
+        length_scale: float,
+        volume: float,
+    ) -> None:
         self._voice = voice
         self._synthesis = synthesis
+        self._own_speaker, self._length_scale, self._volume = speaker, length_scale, volume
         self._rate_hz: int = voice.config.sample_rate
         self._english = voice.config.espeak_voice.startswith("en")
-        audio, _ = self._synthesise(CALIBRATION)
-        self._gain = volume * gain_to_level(audio, self._rate_hz)
+        self._gains: dict[int | None, float] = {}
+        self._gain_of(speaker)
 
-    def speak(self, text: str, rate_hz: int) -> Iterator[tuple[Pcm, list[SpokenWord]]]:
+    def check(self, speaker: str) -> None:
+        """Get a speaker ready; the empty name is the engine's own. Raises NotOffered."""
+        self._gain_of(self._number_of(speaker))
+
+    def speak(
+        self, text: str, rate_hz: int, speaker: str = "", speed: float = 1.0
+    ) -> Iterator[tuple[Pcm, list[SpokenWord]]]:
         """Yield one clause as a single chunk; nothing for a text that is silent."""
         parts = pieces(text, english=self._english)
         utterance, starts = placed(parts)
         if not utterance:
             return
-        audio, word_starts = self._synthesise(utterance)
+        number = self._number_of(speaker)
+        audio, word_starts = self._synthesise(utterance, number, speed)
         events = _begun(utterance, word_starts, len(audio))
         ends = word_ends(events, starts, len(audio))
-        yield as_chunk(audio * np.float32(self._gain), ends, parts, self._rate_hz, rate_hz)
+        gain = np.float32(self._gain_of(number))
+        yield as_chunk(audio * gain, ends, parts, self._rate_hz, rate_hz)
 
-    def _synthesise(self, text: str) -> tuple[Float32, list[int]]:
+    def _number_of(self, speaker: str) -> int | None:
+        """Find a speaker by name or number. Raises NotOffered."""
+        if not speaker:
+            return self._own_speaker
+        config = self._voice.config
+        number = config.speaker_id_map.get(speaker)
+        if number is None and speaker.isdecimal() and int(speaker) < config.num_speakers:
+            number = int(speaker)
+        if number is None:
+            raise NotOffered(f"the voice has no speaker {speaker!r}")
+        return int(number)
+
+    def _gain_of(self, speaker: int | None) -> float:
+        if speaker not in self._gains:
+            audio, _ = self._synthesise(CALIBRATION, speaker, 1.0)
+            self._gains[speaker] = self._volume * gain_to_level(audio, self._rate_hz)
+        return self._gains[speaker]
+
+    def _synthesise(
+        self, text: str, speaker: int | None, speed: float
+    ) -> tuple[Float32, list[int]]:
         """Return the audio, on the scale of int16, and where its phonetic words begin."""
         parts: list[Float32] = []
         word_starts: list[int] = []
         done = 0
-        for chunk in self._voice.synthesize(text, self._synthesis, include_alignments=True):
+        synthesis = self._synthesis(
+            speaker_id=speaker, length_scale=self._length_scale / speed, normalize_audio=False
+        )
+        for chunk in self._voice.synthesize(text, synthesis, include_alignments=True):
             samples = chunk.audio_float_array.astype(np.float32).reshape(-1) * 32767
             word_starts += [done + start for start in _word_starts(chunk, len(samples))]
             parts.append(samples)

@@ -23,14 +23,18 @@ _BY_SOUND = 0.7
 _CANDIDATES = 12
 _SHIFT = 2
 _SHORTEST = 2
+_LIKED = 0.6
+"""Of its cost, for a word that this conversation leads to expect."""
+_CONVERSATIONS = 64
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 
 _SOUNDS = tuple(
     (re.compile(pattern), sound)
     for pattern, sound in (
-        (r"^kn|^gn", "n"), (r"^wr", "r"), (r"ph", "f"), (r"gh(?=t|$)", ""), (r"ck", "k"),
-        (r"c(?=[eiy])", "s"), (r"[cq]", "k"), (r"x", "ks"), (r"sch|sh", "S"), (r"th", "T"),
-        (r"ch|tch", "C"), (r"dge|j|g(?=[ei])", "J"), (r"z", "s"), (r"y", "i"), (r"(?<=\w)e$", ""),
-        (r"ou|au|aw|ow", "o"), (r"ea|ee|ie|ei", "i"), (r"(.)\1", r"\1"), (r"'", ""),
+        (r"^kn|^gn", "n"), (r"^wr", "r"), (r"^x", "s"), (r"ph", "f"), (r"gh(?=t|$)", ""),
+        (r"ck", "k"), (r"c(?=[eiy])", "s"), (r"[cq]", "k"), (r"x", "ks"), (r"sch|sh", "S"),
+        (r"th", "T"), (r"ch|tch", "C"), (r"dge|j|g(?=[ei])", "J"), (r"z", "s"), (r"y", "i"),
+        (r"(?<=\w)e$", ""), (r"ou|au|aw|ow", "o"), (r"ea|ee|ie|ei", "i"), (r"(.)\1", r"\1"), (r"'", ""),
     )
 )  # fmt: skip
 
@@ -59,7 +63,25 @@ class Speller:
         self._words = sorted(set(words))
         self._known = frozenset(self._words)
         self._sounds = [sound_of(word) for word in self._words]
+        self._expected: frozenset[str] = frozenset()
+        """Words of this conversation that the lexicon does not have: its names."""
         self._nearest = lru_cache(4096)(self._search)
+        self._knowing = lru_cache(_CONVERSATIONS)(self._extended)
+
+    def knowing(self, phrases: Iterable[str]) -> "Speller":
+        """A speller that knows the words of some phrases besides, and likes them better."""
+        words = (word for phrase in phrases for word in _WORD.findall(phrase.lower()))
+        unknown = frozenset(word for word in words if len(word) >= _SHORTEST) - self._known
+        return self._knowing(unknown) if unknown else self
+
+    def _extended(self, words: frozenset[str]) -> "Speller":
+        speller = Speller(())
+        more = sorted(words)
+        speller._words = self._words + more
+        speller._known = self._known | words
+        speller._sounds = self._sounds + [sound_of(word) for word in more]
+        speller._expected = words
+        return speller
 
     def correct(self, text: str) -> str:
         """Replace every unknown word that is close to a known one."""
@@ -133,4 +155,5 @@ class Speller:
 
     def _guess(self, written: str, word: str, sounds_apart: float) -> Guess:
         letters_apart = Levenshtein.distance(written, word)
-        return Guess(_BY_SOUND * sounds_apart + (1 - _BY_SOUND) * letters_apart, (word,))
+        cost = _BY_SOUND * sounds_apart + (1 - _BY_SOUND) * letters_apart
+        return Guess(cost * _LIKED if word in self._expected else cost, (word,))

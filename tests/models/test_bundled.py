@@ -62,6 +62,13 @@ def test_it_recognises_the_phrases_of_simulated_callees(
     assert sum(map(word_errors, PHRASES, heard)) <= 1, heard
 
 
+def test_names_of_the_call_are_not_corrected_away(espeak: Espeak) -> None:
+    engine = NodeEngine(BUNDLED)._engine
+    pcm = spoken(espeak, "hello this is brimley calling about your payment")
+    assert "brimley" not in engine.transcribe(pcm, 8_000).text
+    assert "brimley" in engine.transcribe(pcm, 8_000, ["Brimley"]).text
+
+
 def test_it_hears_nothing_where_nothing_is_said(recognise: Recognise) -> None:
     assert recognise(np.zeros(8_000, np.int16)) == ""
     random = Random(1)

@@ -1,12 +1,14 @@
 """espeak-ng in a child process."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
 
-from models.errors import EngineMissing
+from models.errors import EngineMissing, NotOffered
 from models.espeak import EspeakVoice
+from models.voice import CallVoice
 
 
 @pytest.fixture
@@ -57,6 +59,42 @@ async def test_voices_speak_equally_loud(voice: EspeakVoice) -> None:
             levels.append(20 * np.log10(np.sqrt(np.mean(np.square(pcm, dtype=np.float64)))))
     await other.close()
     assert abs(levels[0] - levels[1]) < 2.5
+
+
+async def seconds(voice: CallVoice, text: str = "Good morning, how are you today?") -> float:
+    return sum([len(pcm) async for pcm, _ in voice.speak(text, 8000)]) / 8000
+
+
+async def test_the_speed_of_a_call_is_its_own(voice: EspeakVoice) -> None:
+    usual = await seconds(voice)
+    slow = await seconds(await voice.open(speed=0.5))
+    fast = await seconds(await voice.open(speed=2.0))
+    assert slow > 1.7 * usual
+    assert fast < 0.6 * usual
+    assert await seconds(voice) == pytest.approx(usual, rel=0.01)
+
+
+async def test_calls_at_once_have_their_own_voices(voice: EspeakVoice) -> None:
+    low, high = await voice.open("en-gb+m2"), await voice.open("en-us+f4")
+    alone = [await seconds(low), await seconds(high)]
+    together = await asyncio.gather(*(seconds(one) for one in (low, high) * 5))
+    assert together == pytest.approx(alone * 5, rel=0.01)
+    assert abs(alone[0] - alone[1]) > 0.03 * alone[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["xx-none", "en-us+zz", "en-us+../../lang/gmw/de", "../en", "en-us+m3+f2", "mb-en1", "en us"],
+)
+async def test_a_voice_that_is_not_there_is_refused(voice: EspeakVoice, name: str) -> None:
+    with pytest.raises(NotOffered, match="no voice"):
+        await voice.open(name)
+
+
+@pytest.mark.parametrize("speed", [0.49, 2.01, float("nan")])
+async def test_a_speed_out_of_range_is_refused(voice: EspeakVoice, speed: float) -> None:
+    with pytest.raises(ValueError, match="speed"):
+        await voice.open(speed=speed)
 
 
 async def test_an_unknown_voice_is_missing() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.errors import EngineCorrupt, EngineMissing
+from models.errors import EngineCorrupt, EngineMissing, NotOffered
 from models.piper import PiperVoice
 from tests.models import tiny
 
@@ -50,6 +50,32 @@ async def test_alignments_place_words_exactly(tmp_path: Path) -> None:
     async for pcm, words in voice.speak("Good day.", 16000):
         assert words[0][1] % tiny.SAMPLES_PER_ID == 0
         assert 0 < words[0][1] < words[1][1] == len(pcm)
+    await voice.close()
+
+
+async def test_the_speed_of_a_call_is_its_own(voice: PiperVoice) -> None:
+    lengths = [
+        len(pcm)
+        for speed in (1.0, 0.5, 2.0)
+        async for pcm, _ in (await voice.open(speed=speed)).speak("Good morning to you.", 16000)
+    ]
+    assert lengths[1] == pytest.approx(2 * lengths[0], rel=0.05)
+    assert lengths[2] == pytest.approx(lengths[0] / 2, rel=0.05)
+
+
+async def test_a_call_may_have_any_speaker_of_the_voice(tmp_path: Path) -> None:
+    voice = PiperVoice(tiny.piper_voice(tmp_path / "two.onnx", speakers=("low", "high")))
+    await voice.start()
+    pitches = []
+    for name in ("low", "high", "1", ""):
+        async for pcm, _ in (await voice.open(name)).speak("Good morning to you.", 16000):
+            spectrum = np.abs(np.fft.rfft(pcm.astype(np.float64)))
+            pitches.append(np.argmax(spectrum) * 16000 / len(pcm))
+    hum = tiny.HUM_HZ
+    assert pitches == pytest.approx([hum, 2 * hum, 2 * hum, hum], abs=5)
+    for name in ("2", "nobody", "-1"):
+        with pytest.raises(NotOffered, match=name):
+            await voice.open(name)
     await voice.close()
 
 

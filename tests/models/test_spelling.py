@@ -42,6 +42,28 @@ def test_known_words_and_words_far_from_any_stay(speller: Speller, text: str) ->
     assert speller.correct(text) == text
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("yes vello", "yes vello"),
+        ("xylia can come", "xylia can come"),
+        ("velo", "vello"),
+        ("zilia can come", "xylia can come"),
+        ("o'bryen can come", "o'brien can come"),
+        ("the sylver fense", "the silver fence"),
+    ],
+)
+def test_names_of_a_conversation_are_written_as_it_has_them(written: str, meant: str) -> None:
+    speller = Speller([*LEXICON, "fellow"])
+    assert speller.correct("velo") == "fellow"
+    assert speller.knowing(["Vello, Inc.", "Xylia O'Brien"]).correct(written) == meant
+    assert speller.correct("velo") == "fellow"
+
+
+def test_a_known_word_is_not_taken_for_a_name_that_is_like_it(speller: Speller) -> None:
+    assert speller.knowing(["Kathlin"]).correct("kathleen can come") == "kathleen can come"
+
+
 def test_words_that_sound_alike_have_one_key() -> None:
     assert sound_of("phone") == sound_of("fone")
     assert sound_of("knight") == sound_of("nite")

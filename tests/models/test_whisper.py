@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pytest
 
 from models import whisper
-from models.errors import EngineCorrupt, EngineError, EngineLost, EngineMissing
+from models.errors import EngineCorrupt, EngineError, EngineLost, EngineMissing, NotOffered
+from models.spelling import Speller
 from models.whisper import WhisperTranscriber
 
 Pcm = npt.NDArray[np.int16]
@@ -107,9 +108,33 @@ def test_other_rates_are_refused(engine: whisper.WhisperEngine, speech: Pcm) -> 
         engine.transcribe(speech, 44100)
 
 
-def test_the_bundled_model_is_neither_padded_nor_prompted() -> None:
-    assert WhisperTranscriber()._takes_hints is False
-    assert WhisperTranscriber(whisper.BUNDLED)._takes_hints is False
+def test_words_to_expect_go_to_the_model_unless_it_spells(
+    engine: whisper.WhisperEngine, speech: Pcm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts: list[int] = []
+
+    def attempt(_samples: object, prompt: list[int], *_: object) -> whisper._Attempt:
+        prompts.append(len(prompt))
+        return whisper._Attempt("good velo", -0.1, 0.0)
+
+    monkeypatch.setattr(engine, "_attempt", attempt)
+    assert engine.transcribe(speech, 8000, ["Vello"]).text == "good velo"
+    monkeypatch.setattr(engine, "_speller", Speller(["good", "fellow"]))
+    assert engine.transcribe(speech, 8000, ["Vello"]).text == "good vello"
+    assert engine.transcribe(speech, 8000).text == "good fellow"
+    assert prompts[0] > prompts[1] == prompts[2]
+
+
+async def test_a_call_has_keywords_of_its_own(transcriber: WhisperTranscriber, speech: Pcm) -> None:
+    of_call = await transcriber.open("en-GB", ["Vello", "Xylia"])
+    assert (await of_call.transcribe(speech, 8000, ["Anna"])).audio_ms > 0
+
+
+async def test_a_language_that_the_model_does_not_know_is_refused(
+    transcriber: WhisperTranscriber,
+) -> None:
+    with pytest.raises(NotOffered, match="'de'; it knows en"):
+        await transcriber.open("de-CH")
 
 
 @pytest.fixture

@@ -137,14 +137,15 @@ def gguf_model(
     return path
 
 
-def piper_voice(path: Path, *, aligned: bool = False) -> Path:
-    """Write a voice of 16 kHz that hums at 250 Hz, 20 ms for each phoneme id.
+def piper_voice(path: Path, *, aligned: bool = False, speakers: Sequence[str] = ()) -> Path:
+    """Write a voice of 16 kHz that hums at 250 Hz, 20 ms for each phoneme id at length scale 1.
 
-    aligned: also give samples for each id, as patched voices do.
+    aligned: also give samples for each id, as patched voices do. speakers: their names; the
+    second one hums twice as high.
     """
     step = 2 * np.pi * HUM_HZ / 16000
     constants = {
-        "per_id": np.array(SAMPLES_PER_ID, np.int64),
+        "per_id": np.array(SAMPLES_PER_ID, np.float32),
         "zero": np.array(0, np.int64),
         "one": np.array(1, np.int64),
         "first": np.array([0], np.int64),
@@ -154,10 +155,14 @@ def piper_voice(path: Path, *, aligned: bool = False) -> Path:
     }
     nodes = [
         helper.make_node("Gather", ["input_lengths", "zero"], ["length"]),
-        helper.make_node("Mul", ["length", "per_id"], ["samples"]),
+        helper.make_node("Cast", ["length"], ["ids_float"], to=TensorProto.FLOAT),
+        helper.make_node("Gather", ["scales", "one"], ["length_scale"]),
+        helper.make_node("Mul", ["ids_float", "per_id"], ["at_scale_1"]),
+        helper.make_node("Mul", ["at_scale_1", "length_scale"], ["samples_float"]),
+        helper.make_node("Cast", ["samples_float"], ["samples"], to=TensorProto.INT64),
         helper.make_node("Range", ["zero", "samples", "one"], ["n"]),
         helper.make_node("Cast", ["n"], ["n_float"], to=TensorProto.FLOAT),
-        helper.make_node("Mul", ["n_float", "step"], ["phase"]),
+        helper.make_node("Mul", ["n_float", "pitch"], ["phase"]),
         helper.make_node("Sin", ["phase"], ["sine"]),
         helper.make_node("Mul", ["sine", "loudness"], ["quiet"]),
         helper.make_node("Unsqueeze", ["quiet", "axes"], ["output"]),
@@ -170,14 +175,21 @@ def piper_voice(path: Path, *, aligned: bool = False) -> Path:
         constants["nothing"] = np.array(0.0, np.float32)
         constants["one_hop"] = np.array(1.0, np.float32)
         outputs.append(helper.make_tensor_value_info("durations", TensorProto.FLOAT, [1, None]))
+    inputs = [
+        helper.make_tensor_value_info("input", TensorProto.INT64, [1, None]),
+        helper.make_tensor_value_info("input_lengths", TensorProto.INT64, [1]),
+        helper.make_tensor_value_info("scales", TensorProto.FLOAT, [3]),
+    ]
+    if speakers:
+        constants["steps"] = np.array([step, 2 * step], np.float32)
+        nodes.insert(0, helper.make_node("Gather", ["steps", "sid"], ["pitch"]))
+        inputs.append(helper.make_tensor_value_info("sid", TensorProto.INT64, [1]))
+    else:
+        nodes.insert(0, helper.make_node("Identity", ["step"], ["pitch"]))
     graph = helper.make_graph(
         nodes,
         "hum",
-        [
-            helper.make_tensor_value_info("input", TensorProto.INT64, [1, None]),
-            helper.make_tensor_value_info("input_lengths", TensorProto.INT64, [1]),
-            helper.make_tensor_value_info("scales", TensorProto.FLOAT, [3]),
-        ],
+        inputs,
         outputs,
         [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
@@ -189,7 +201,8 @@ def piper_voice(path: Path, *, aligned: bool = False) -> Path:
         "audio": {"sample_rate": 16000},
         "espeak": {"voice": "en-us"},
         "num_symbols": len(symbols),
-        "num_speakers": 1,
+        "num_speakers": max(1, len(speakers)),
+        "speaker_id_map": {name: number for number, name in enumerate(speakers)},
         "hop_length": SAMPLES_PER_ID,
         "phoneme_id_map": {symbol: [i] for i, symbol in enumerate(symbols)},
     }
