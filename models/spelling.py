@@ -34,7 +34,8 @@ _SOUNDS = tuple(
         (r"^kn|^gn", "n"), (r"^wr", "r"), (r"^x", "s"), (r"ph", "f"), (r"gh(?=t|$)", ""),
         (r"ck", "k"), (r"c(?=[eiy])", "s"), (r"[cq]", "k"), (r"x", "ks"), (r"sch|sh", "S"),
         (r"th", "T"), (r"ch|tch", "C"), (r"dge|j|g(?=[ei])", "J"), (r"z", "s"), (r"y", "i"),
-        (r"(?<=\w)e$", ""), (r"ou|au|aw|ow", "o"), (r"ea|ee|ie|ei", "i"), (r"(.)\1", r"\1"), (r"'", ""),
+        (r"(?<=\w)e$", ""), (r"ou|au|aw|ow", "o"), (r"ea|ee|ie|ei", "i"),
+        (r"(.)\1", r"\1"), (r"'", ""),
     )
 )  # fmt: skip
 
