@@ -21,7 +21,7 @@ help:  ## list the targets
 	touch $@
 
 .venv/.tests: .venv/.runtime
-	$(PIP) install -q -c constraints.txt -e '.[dev]'
+	$(PIP) install -q -c constraints.txt -e '.[dev,mcp,payments]'
 	$(PIP) install -q -c constraints.txt -e '.[llm]' \
 		|| echo 'llama-cpp-python needs a C++ compiler; without it the tests of the LLM are skipped'
 	touch $@

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from server.calls.fields import Asked, LongText, Number, ShortText, WebUrl
+from server.calls.fields import Asked, LongText, Many, Number, ShortText, WebUrl
 
 MAX_TOOLS = 20
 MAX_WEBHOOKS = 10
@@ -34,7 +34,7 @@ class TranscriberRequest(Asked):
     """How the callee is heard."""
 
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en"
-    keywords: tuple[ShortText, ...] = Field(default=(), max_length=MAX_KEYWORDS)
+    keywords: Many[ShortText] = Field(default=(), max_length=MAX_KEYWORDS)
 
 
 class LanguageModelRequest(Asked):
@@ -72,7 +72,7 @@ class WebhookRequest(Asked):
     """Where events of the call are sent."""
 
     url: WebUrl
-    events: tuple[EventName, ...] = Field(default=("call.*",), max_length=50)
+    events: Many[EventName] = Field(default=("call.*",), max_length=50)
     filter: FilterText | None = None
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     headers: Headers = Field(default_factory=dict)
@@ -92,9 +92,9 @@ class InstructionRequest(Asked):
 class HookRequest(Asked):
     """Instructions that run inside the call when an event comes."""
 
-    events: tuple[EventName, ...] = Field(min_length=1, max_length=50)
+    events: Many[EventName] = Field(min_length=1, max_length=50)
     filter: FilterText | None = None
-    instructions: tuple[InstructionRequest, ...] = Field(min_length=1, max_length=10)
+    instructions: Many[InstructionRequest] = Field(min_length=1, max_length=10)
 
 
 class VoicemailRequest(Asked):
@@ -115,11 +115,11 @@ class AgentConfig(Asked):
     voice: VoiceRequest | None = None
     transcriber: TranscriberRequest | None = None
     language_model: LanguageModelRequest | None = None
-    tools: tuple[ToolRequest, ...] | None = Field(default=None, max_length=MAX_TOOLS)
+    tools: Many[ToolRequest] | None = Field(default=None, max_length=MAX_TOOLS)
     contacts: dict[ShortText, ShortText] | None = Field(default=None, max_length=50)
     """Name to number or e-mail address: the only ones that tools may reach."""
-    webhooks: tuple[WebhookRequest, ...] | None = Field(default=None, max_length=MAX_WEBHOOKS)
-    hooks: tuple[HookRequest, ...] | None = Field(default=None, max_length=20)
+    webhooks: Many[WebhookRequest] | None = Field(default=None, max_length=MAX_WEBHOOKS)
+    hooks: Many[HookRequest] | None = Field(default=None, max_length=20)
     voicemail: VoicemailRequest | None = None
     max_duration_s: int | None = Field(default=None, ge=60, le=1800)
     record: bool | None = None

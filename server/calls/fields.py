@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import phonenumbers
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -72,6 +72,13 @@ LongText = Annotated[str, Field(min_length=1, max_length=4000)]
 Fact = Annotated[str | bool | int | float, BeforeValidator(_fact)]
 WebUrl = Annotated[str, Field(max_length=2000), AfterValidator(_url)]
 """Where it leads is checked when it is called (`server.outward`)."""
+
+
+T = TypeVar("T")
+Many = Annotated[
+    tuple[T, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+]
+"""A JSON array; strict validation alone would take nothing but tuples."""
 
 
 class Asked(BaseModel):

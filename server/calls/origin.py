@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pydantic import Field
 
 from server.calls.agent import AgentConfig
-from server.calls.fields import Asked, LongText, Number, ShortText
+from server.calls.fields import Asked, LongText, Many, Number, ShortText
 from server.calls.model import Dialect
 from server.sections import Region
 
@@ -29,7 +29,7 @@ class Deployment(Asked):
     """What every call of this deployment starts from."""
     playbook: ShortText | None = None
     """The name of a stored playbook; the node's own where absent."""
-    allowed_regions: tuple[Region, ...] | None = None
+    allowed_regions: Many[Region] | None = None
     """Where it may call; the node's own where absent."""
     limits: DeploymentLimits = DeploymentLimits()
     provisioned: bool = True

@@ -20,6 +20,7 @@ from server.calls.fields import (
     Asked,
     Fact,
     LongText,
+    Many,
     Number,
     ShortText,
     destination,
@@ -91,7 +92,7 @@ class RetryRequest(Asked):
     attempts: int = Field(default=1, ge=1, le=10)
     """How often to dial in all."""
     delay_s: int = Field(default=300, ge=1, le=86_400)
-    on: tuple[Retried, ...] = ("busy", "no_answer")
+    on: Many[Retried] = ("busy", "no_answer")
 
 
 class CallRequest(AgentConfig):

@@ -21,6 +21,7 @@ from server.calls.agent import (
     VoiceRequest,
     WebhookRequest,
 )
+from server.calls.fields import Many
 from server.calls.request import CallRequest
 from server.settings import Settings
 
@@ -39,10 +40,10 @@ class CallTerms(CallRequest):
     transcriber: TranscriberRequest = TranscriberRequest()
     language_model: LanguageModelRequest = LanguageModelRequest()
     voicemail: VoicemailRequest = VoicemailRequest()
-    tools: tuple[ToolRequest, ...] = ()
+    tools: Many[ToolRequest] = ()
     contacts: dict[str, str] = Field(default_factory=dict)
-    webhooks: tuple[WebhookRequest, ...] = ()
-    hooks: tuple[HookRequest, ...] = ()
+    webhooks: Many[WebhookRequest] = ()
+    hooks: Many[HookRequest] = ()
 
 
 def terms(
