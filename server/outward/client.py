@@ -174,10 +174,11 @@ async def _read(response: aiohttp.ClientResponse) -> Reply:
 
 
 def open_socket(allowed: frozenset[Address], where: aiohttp.AddrInfoType) -> socket.socket:
-    """Open the socket that is connected next; the last look at where. Raises `AddressRefused`."""
+    """Open the socket that is connected next; the last look at where. Raises PermissionError."""
     family, kind, protocol, _, address = where
     if literal(str(address[0])) not in allowed:
-        raise AddressRefused("the connection would go to an address that was not checked")
+        # An OSError, since the race between several addresses takes no other.
+        raise PermissionError("not one of the addresses that were checked")
     return socket.socket(family, kind, protocol)
 
 

@@ -1,11 +1,13 @@
 """Requests over real sockets; only the name server is played by the test."""
 
 import asyncio
-import socket
 import ssl
 import subprocess
+from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from server.outward.client import MAX_REPLY_BYTES, OutwardClient, open_socket
@@ -16,7 +18,7 @@ from server.outward.errors import (
     OutwardTimeout,
     OutwardUnreachable,
 )
-from server.outward.rules import OutwardRules, ip_address
+from server.outward.rules import OutwardRules
 from tests.server.outward.receiver import (
     INSIDE,
     OK,
@@ -90,11 +92,17 @@ async def test_a_name_of_which_any_address_is_inside_is_refused(answer: list[str
     assert not any(address in str(refusal.value) for address in answer)
 
 
-def test_the_last_look_before_connecting_refuses_what_was_not_checked() -> None:
+async def test_the_last_look_before_connecting_refuses_what_was_not_checked() -> None:
     allowed = frozenset({ip_address(OUTSIDE)})
-    where = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (INSIDE, 80))
-    with pytest.raises(AddressRefused):
-        open_socket(allowed, where)
+    async with receiver(host=INSIDE) as inside:
+        for others in (["127.0.0.3"], ["127.0.0.3", INSIDE]):
+            connector = aiohttp.TCPConnector(
+                resolver=Answers(others), socket_factory=partial(open_socket, allowed)
+            )
+            async with aiohttp.ClientSession(connector=connector) as session:
+                with pytest.raises(aiohttp.ClientConnectorError):
+                    await session.get(f"http://hooks.example:{inside.port}/")
+    assert inside.connections == 0
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]"])
