@@ -53,6 +53,25 @@ class PolicySettings(Section):
     """Regions whose callees are not told; the question is answered truthfully everywhere."""
 
 
+class ProviderSettings(Section):
+    """What names of hosted services stand for here, where a dialect's client gives them.
+
+    A name is `provider`, or `provider/model`, which counts before it; of OneInbox, which names
+    no provider, `model`. `default` is the engine that `[engines]` chose.
+    """
+
+    voice: dict[str, str] = Field(
+        default_factory=lambda: {"playht": "default", "azure": "default", "offhook": "default"}
+    )
+    """To `default`, or a voice of the engine, such as `en-gb+m2`."""
+    transcriber: dict[str, Literal["default"]] = Field(
+        default_factory=lambda: {"deepgram": "default", "offhook": "default"}
+    )
+    language_model: dict[str, Literal["default"]] = Field(
+        default_factory=lambda: {"openai": "default", "offhook": "default"}
+    )
+
+
 class WebhookSettings(Section):
     """Where webhooks, tools and gateways may reach, and how they are signed."""
 

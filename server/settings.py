@@ -35,6 +35,7 @@ from server.sections import (
     CostSettings,
     PaymentSettings,
     PolicySettings,
+    ProviderSettings,
     RetentionSettings,
     Section,
     ToolSettings,
@@ -219,6 +220,7 @@ class Settings(BaseModel):
     call: CallSettings = CallSettings()
     limits: LimitSettings = LimitSettings()
     policy: PolicySettings = PolicySettings()
+    providers: ProviderSettings = ProviderSettings()
     webhooks: WebhookSettings = WebhookSettings()
     tools: ToolSettings = ToolSettings()
     costs: CostSettings = CostSettings()

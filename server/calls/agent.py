@@ -20,6 +20,11 @@ FilterText = Annotated[str, Field(max_length=500)]
 HeaderName = Annotated[str, Field(max_length=64, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
 HeaderValue = Annotated[str, Field(max_length=1000, pattern=r"^[\x20-\x7e]*$")]
 Headers = Annotated[dict[HeaderName, HeaderValue], Field(max_length=20)]
+Hosted = Annotated[dict[ShortText, ShortText | int | float | None], Field(max_length=8)]
+"""What a client calls the engine that it is used to: `provider`, `model` and settings of it.
+
+Given back as it came. The faces map it to an engine of this node by `[providers]`.
+"""
 
 
 class VoiceRequest(Asked):
@@ -28,6 +33,7 @@ class VoiceRequest(Asked):
     voice_id: ShortText | None = None
     """A voice of the node's engine, such as `en-gb+m2`; the node's own where absent."""
     speed: float = Field(default=1.0, ge=0.5, le=2.0)
+    hosted: Hosted = Field(default_factory=dict)
 
 
 class TranscriberRequest(Asked):
@@ -35,6 +41,7 @@ class TranscriberRequest(Asked):
 
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en"
     keywords: Many[ShortText] = Field(default=(), max_length=MAX_KEYWORDS)
+    hosted: Hosted = Field(default_factory=dict)
 
 
 class LanguageModelRequest(Asked):
@@ -43,6 +50,7 @@ class LanguageModelRequest(Asked):
     system_prompt: Prompt | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, ge=1, le=4096)
+    hosted: Hosted = Field(default_factory=dict)
 
 
 class FunctionRequest(Asked):
