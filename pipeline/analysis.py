@@ -7,6 +7,7 @@ from typing import Literal
 
 from pipeline.branches import branches_by_intent
 from pipeline.intent import Intent, Understanding, understand
+from pipeline.judging import Criterion, judge_by_rules
 from pipeline.knowledge import Knowledge
 from pipeline.opening import Opening
 from pipeline.ports import Message
@@ -61,16 +62,6 @@ _ANY_DAY = re.compile(r"\b(?:what|which|when|good time)\b[^?.]*\?\s*$", re.I)
 
 
 @dataclass(frozen=True, slots=True)
-class Criterion:
-    """One thing that the call was to achieve."""
-
-    text: str
-    met: bool
-    evidence: str | None = None
-    """The other side's words, verbatim."""
-
-
-@dataclass(frozen=True, slots=True)
 class Analysis:
     """The verdict on one call."""
 
@@ -116,13 +107,21 @@ def answered_by(messages: Sequence[Message]) -> AnsweredBy:
 
 
 def analyse(
-    task: Task, messages: Sequence[Message], *, ended_reason: str, answered_by: AnsweredBy
+    task: Task,
+    messages: Sequence[Message],
+    *,
+    ended_reason: str,
+    answered_by: AnsweredBy,
+    judged: Sequence[Criterion] | None = None,
 ) -> Analysis:
-    """Judge one call by its transcript. Only what the other side was heard to say is evidence."""
+    """Judge one call by its transcript. Only what the other side was heard to say is evidence.
+
+    judged: verdicts on `further_criteria` (`judge_by_model`); without them rules decide.
+    """
     opening = Opening(task, Knowledge(task))
     turns = list(_turns(messages, task.callee))
     spoken = any(turn.heard.text for turn in turns)
-    primary = _primary(task, opening)
+    primary = primary_criterion(task)
     if not spoken and ended_reason in _UNANSWERED:
         disposition, summary = _UNANSWERED[ended_reason]
         outcome = _Outcome()
@@ -131,10 +130,14 @@ def analyse(
         disposition = _disposition(outcome, spoken, ended_reason, answered_by)
         summary = _summary(task, disposition, primary, outcome.evidence)
     success = disposition in _WON
-    criteria = [Criterion(primary, success, outcome.evidence)]
+    criteria: list[Criterion] = []
     if task.callee:
         reached = outcome.reached if disposition != "wrong_person" else None
-        criteria.insert(0, Criterion(f"Reached {task.callee}", reached is not None, reached))
+        criteria.append(Criterion(reached_criterion(task), reached is not None, reached))
+    if judged is None:
+        heard = messages if answered_by != "machine" else ()
+        judged = judge_by_rules(further_criteria(task), heard)
+    criteria += [*judged, Criterion(primary, success, outcome.evidence)]
     return Analysis(summary, success, disposition, tuple(criteria))
 
 
@@ -145,7 +148,7 @@ def _turns(messages: Sequence[Message], callee: str = "") -> Iterator[_Turn]:
         if message.role == "assistant":
             asked = f"{asked} {message.content}".strip()
             begun = begun or bool(asked)
-        else:
+        elif message.role == "user":
             yield _Turn(asked, understand(message.content, callee), begun)
             asked = ""
 
@@ -221,8 +224,20 @@ def _confirms(opening: Opening) -> bool:
     return bool(opening.booking) or opening.confirming
 
 
-def _primary(task: Task, opening: Opening) -> str:
+def reached_criterion(task: Task) -> str:
+    """That the right person was on the line, in words."""
+    return f"Reached {task.callee}"
+
+
+def further_criteria(task: Task) -> tuple[str, ...]:
+    """The task's criteria but for those that are judged by themselves."""
+    own = {reached_criterion(task).casefold(), primary_criterion(task).casefold()}
+    return tuple(text for text in task.criteria if text.strip(" .").casefold() not in own)
+
+
+def primary_criterion(task: Task) -> str:
     """The criterion that decides, in words."""
+    opening = Opening(task, Knowledge(task))
     if opening.booking:
         return f"The {opening.booking} is confirmed"
     if opening.asking:
@@ -233,7 +248,9 @@ def _primary(task: Task, opening: Opening) -> str:
         what = branch.condition[:1].lower() + branch.condition[1:]
         amount = Knowledge(task).value("amount") if "pay" in what else ""
         return f"{who} {what} {amount}".strip()
-    return f"{who} agrees to this: {opening.errand}"
+    if confirmed := re.match(r"confirm (.+)", opening.errand):
+        return f"{who} confirms {confirmed[1]}"
+    return f"{who} agrees to this: {opening.errand}" if opening.errand else f"{who} agrees to talk"
 
 
 def _summary(task: Task, disposition: str, primary: str, evidence: str | None) -> str:

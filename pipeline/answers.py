@@ -40,7 +40,7 @@ def answers(heard: Understanding, question: str) -> bool:
     if heard.intent not in ANSWERING:
         return False
     words = heard.text.split()
-    if _content(words) & _content(canonical(question).split()):
+    if content(words) & content(canonical(question).split()):
         return True
     if not _OTHER_MATTERS.isdisjoint(words):
         return False
@@ -50,7 +50,7 @@ def answers(heard: Understanding, question: str) -> bool:
     return enough and heard.intent is not Intent.NOT_SURE and not _YES_OR_NO.isdisjoint(words)
 
 
-def _content(words: list[str]) -> set[str]:
+def content(words: list[str]) -> set[str]:
     """The words that carry a matter, without their endings: "closes" and "closed" are one."""
     told = (word for word in words if len(word) > 2 and word not in _EMPTY)
     return {re.sub(r"(?:ing|ed|es|s|e)$", "", word) if len(word) > 4 else word for word in told}

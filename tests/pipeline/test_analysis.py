@@ -6,7 +6,10 @@ import pytest
 
 from pipeline.analysis import analyse, answered_by
 from pipeline.brain import Task
-from pipeline.ports import Message
+from pipeline.judging import Criterion
+from pipeline.plan import plan_by_rules
+from pipeline.ports import Act, Message
+from pipeline.tools import result
 from tests.pipeline.conversation import DEBT, RESTAURANT, Conversation, Heard
 
 GREETING = "hi you've reached bobby please leave a message after the tone"
@@ -146,3 +149,44 @@ def test_a_script_that_confirms_ends_confirmed() -> None:
     talk = Conversation(task).hear("yes", "yes that's fine")
     verdict = analyse(task, talk.messages, ended_reason="agent_hangup", answered_by="human")
     assert verdict.disposition == "confirmed"
+
+
+def test_the_plans_criteria_are_judged_beside_the_main_one() -> None:
+    task = replace(RESTAURANT, criteria=plan_by_rules(RESTAURANT).success_criteria)
+    talk = Conversation(task).hear("sure", "yes outside is fine", "yes")
+    verdict = analyse(task, talk.messages, ended_reason="agent_hangup", answered_by="human")
+    assert [(c.text, c.met, c.evidence) for c in verdict.criteria] == [
+        ("Outdoor seating is possible", True, "yes outside is fine"),
+        ("The reservation is confirmed", True, "yes"),
+    ]
+
+
+def test_a_further_criterion_decides_nothing() -> None:
+    task = replace(RESTAURANT, criteria=("A parking space is kept",))
+    talk = Conversation(task).hear("you're all set", "yes", "yes")
+    verdict = analyse(task, talk.messages, ended_reason="agent_hangup", answered_by="human")
+    assert verdict.success
+    assert [criterion.met for criterion in verdict.criteria] == [False, True]
+
+
+def test_verdicts_of_a_model_take_the_place_of_rules() -> None:
+    task = replace(RESTAURANT, criteria=("A parking space is kept",))
+    judged = [Criterion("A parking space is kept", True, "yes")]
+    verdict = analyse(
+        task, [Message("user", "yes")], ended_reason="x", answered_by="human", judged=judged
+    )
+    assert verdict.criteria[0] == judged[0]
+
+
+def test_a_greeting_meets_no_criterion() -> None:
+    task = replace(RESTAURANT, criteria=("Outdoor seating is possible",))
+    messages = [Message("user", "outdoor seating is possible please leave a message")]
+    verdict = analyse(task, messages, ended_reason="voicemail_reached", answered_by="machine")
+    assert not any(criterion.met for criterion in verdict.criteria)
+
+
+def test_results_of_tools_are_nobodys_words() -> None:
+    messages = [Message("user", "hello"), result(Act("x", {}), ok=True, value="i will pay")]
+    assert answered_by(messages) == "human"
+    verdict = analyse(DEBT, messages, ended_reason="user_hangup", answered_by="human")
+    assert verdict.disposition == "inconclusive"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.playbook import default_playbook
-from pipeline.template import Fact, fill
+from pipeline.template import Fact, fill, fill_lines
 from tests.pipeline.conversation import FACTS
 
 SCRIPT = default_playbook().scripts["debt-collection"]
@@ -39,6 +39,18 @@ def test_a_missing_fact_takes_its_clause_along(lacking: str, text: str) -> None:
 
 def test_without_a_name_a_neutral_word_is_said() -> None:
     assert fill(SCRIPT.openings[0], {}, "Ava")[0] == "Hi, is this the right person?"
+
+
+@pytest.mark.parametrize(
+    "slot", ["{{x}}", "{{ x }}", "{x}", "{{facts.x}}", "{{variables.x}}", "{ facts.x }"]
+)
+def test_a_variable_may_be_written_in_either_way(slot: str) -> None:
+    assert fill(f"It is {slot}.", {"x": "1"}, "Ava") == ("It is 1.", ())
+
+
+def test_lines_stay_lines() -> None:
+    text = fill_lines('Greet {{who}}.\n\nNever say {"no": 1}.', {"who": "Al"}, "Ava")
+    assert text == 'Greet Al.\n\nNever say {"no": 1}.'
 
 
 def test_a_fact_that_looks_like_a_template_stays_text() -> None:
