@@ -81,8 +81,7 @@ class OutwardClient:
         """Send one request and read the answer, redirects included.
 
         headers: the user's. signature: ours (`server.calls.webhooks.signature`).
-        timeout_s: for all of it, DNS included. A GET, PUT or DELETE whose connection breaks
-        before the answer is sent a second time, to the same addresses. Raises `OutwardError`.
+        timeout_s: for all of it, DNS included. Nothing is sent twice. Raises `OutwardError`.
         """
         target = parse_url(url, self._rules)
         check_headers(headers)
@@ -143,6 +142,7 @@ class OutwardClient:
                     max_headers=MAX_HEADER_FIELDS,
                     max_line_size=MAX_HEADER_LINE_BYTES,
                     max_field_size=MAX_HEADER_LINE_BYTES,
+                    middlewares=(_once,),
                 ) as session,
                 session.request(
                     method, target.url, headers=fields, data=body, allow_redirects=False
@@ -157,6 +157,18 @@ class OutwardClient:
             raise OutwardUnreachable("no secure connection to the server") from error
         except (aiohttp.ClientError, OSError) as error:
             raise OutwardUnreachable("no connection to the server, or it broke off") from error
+
+
+async def _once(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Let no request go twice: aiohttp repeats a GET or PUT whose connection broke."""
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error)) from error
 
 
 async def _read(response: aiohttp.ClientResponse) -> Reply:

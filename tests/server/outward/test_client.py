@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from server.outward.client import MAX_REPLY_BYTES, OutwardClient, open_socket
+from server.outward.client import MAX_REPLY_BYTES, Method, OutwardClient, open_socket
 from server.outward.errors import (
     AddressRefused,
     OutwardBadReply,
@@ -233,6 +233,14 @@ async def test_a_connection_that_breaks_off_is_unreachable(answer: bytes) -> Non
     async with receiver(answer) as there:
         with pytest.raises(OutwardUnreachable):
             await client().send("POST", there.url, body=b"", timeout_s=TIMEOUT_S)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+async def test_a_request_is_sent_once_even_if_the_connection_breaks(method: Method) -> None:
+    async with receiver(b"") as there:
+        with pytest.raises(OutwardUnreachable):
+            await client().send(method, there.url, timeout_s=TIMEOUT_S)
+    assert len(there.requests) == 1
 
 
 async def test_a_closed_port_is_unreachable() -> None:
