@@ -34,28 +34,33 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """One tool, as OpenAI's function schemas describe it. Raises ToolInvalid when unusable.
+    """One tool, as OpenAI's function schemas describe it.
 
-    parameters: JSON Schema (2020-12) of the arguments, an object. References may only point into
-    the schema itself: nothing is fetched.
+    parameters: JSON Schema (2020-12) of the arguments, an object.
     """
 
     name: str
     description: str
     parameters: Mapping[str, object]
 
-    def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+    @classmethod
+    def parse(cls, name: str, description: str, parameters: Mapping[str, object]) -> "ToolSpec":
+        """Take an operator's tool. Raises ToolInvalid when it cannot be used.
+
+        References may only point into the schema itself: nothing is fetched.
+        """
+        if not _NAME.fullmatch(name):
             raise ToolInvalid("a tool's name has up to 64 letters, digits, _ and -")
         try:
-            Draft202012Validator.check_schema(self.parameters)
+            Draft202012Validator.check_schema(parameters)
         except SchemaError as error:
-            raise ToolInvalid(f"{self.name}: parameters: {error.message}") from error
-        if self.parameters.get("type", "object") != "object":
-            raise ToolInvalid(f"{self.name}: parameters: the type must be object")
-        if any(not ref.startswith("#") for ref in _references(self.parameters)):
-            raise ToolInvalid(f"{self.name}: parameters: a reference to another document")
-        gbnf(self.parameters)
+            raise ToolInvalid(f"{name}: parameters: {error.message}") from error
+        if parameters.get("type", "object") != "object":
+            raise ToolInvalid(f"{name}: parameters: the type must be object")
+        if any(not ref.startswith("#") for ref in _references(parameters)):
+            raise ToolInvalid(f"{name}: parameters: a reference to another document")
+        gbnf(parameters)
+        return cls(name, description, parameters)
 
     def check(self, arguments: object) -> Mapping[str, object]:
         """Give the arguments back if they fit the schema. Raises ToolInvalid, naming the place.

@@ -53,11 +53,11 @@ def test_a_tool_that_cannot_be_used_is_refused(
     name: str, parameters: dict[str, object], why: str
 ) -> None:
     with pytest.raises(ToolInvalid, match=why):
-        ToolSpec(name, "", parameters)
+        ToolSpec.parse(name, "", parameters)
 
 
 def test_a_reference_within_the_schema_is_followed() -> None:
-    spec = ToolSpec("x", "", {
+    spec = ToolSpec.parse("x", "", {
         "properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"type": "integer"}}
     })  # fmt: skip
     assert spec.check({"a": 1}) == {"a": 1}
@@ -120,4 +120,9 @@ def test_nothing_is_fetched_for_a_schema() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(ToolInvalid):
-            ToolSpec("x", "", {"$dynamicRef": "https://example.com/schema"})
+            ToolSpec.parse("x", "", {"$dynamicRef": "https://example.com/schema"})
+
+
+def test_the_built_in_tools_can_be_used() -> None:
+    for spec in offered((), CONTACTS):
+        assert ToolSpec.parse(spec.name, spec.description, spec.parameters) == spec
