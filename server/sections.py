@@ -1,10 +1,11 @@
 """Sections of offhook.toml about what is allowed, what it costs, and where it reports."""
 
 from datetime import time
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+from server.outward.rules import OutwardRules
 
 
 class Section(BaseModel):
@@ -17,13 +18,17 @@ E164 = Annotated[str, Field(pattern=r"^\+[1-9]\d{1,14}$")]
 Region = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 """ISO 3166-1 alpha-2, such as CA."""
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(lambda value: ip_network(value))]
 
 
 def _web_url(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("not an http or https URL")
     return value
+
+
+def _outward(entries: tuple[str, ...]) -> tuple[str, ...]:
+    OutwardRules.parse(entries)
+    return entries
 
 
 WebUrl = Annotated[str, AfterValidator(_web_url)]
@@ -77,9 +82,10 @@ class WebhookSettings(Section):
 
     secret: SecretStr | None = None
     """`whsec_…`; made at first start where absent."""
-    allow: tuple[Network, ...] = ()
-    """Private or loopback networks that may be called all the same."""
-    allow_http: bool = True
+    allow: Annotated[tuple[str, ...], AfterValidator(_outward)] = ()
+    """Addresses, networks and names inside that may be called all the same."""
+    allow_http: bool = False
+    """Whether URLs may be http:// as well."""
     timeout_s: float = Field(default=10.0, gt=0, le=60)
 
 
