@@ -32,6 +32,10 @@ class StubTranscriber:
         """Recognise nothing, at once."""
         return _Transcript()
 
+    async def open(self, language: str = "en", keywords: Sequence[str] = ()) -> "StubTranscriber":
+        """All calls are alike."""
+        return self
+
 
 class StubVoice:
     """Says everything as 600 ms of a tone."""
@@ -42,6 +46,10 @@ class StubVoice:
         """Yield the tone as one piece; all words are said at its end."""
         pcm = tones((220.0, 330.0), 0.6)
         yield np.asarray(pcm), [(word, len(pcm)) for word in text.split()]
+
+    async def open(self, voice_id: str = "", speed: float = 1.0) -> "StubVoice":
+        """All calls sound alike."""
+        return self
 
 
 class StubBrain:

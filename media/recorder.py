@@ -38,7 +38,8 @@ class StereoRecorder:
 
     `write` only appends to memory. The process's writer thread puts it into the file at least
     twice a second and corrects the header, so the file is readable at any moment and a killed
-    process loses less than a second. What was never written is silence.
+    process loses less than a second. What was never written is silence, and so is what came
+    while it was paused; the time of both passes in the file.
     """
 
     def __init__(
@@ -58,6 +59,9 @@ class StereoRecorder:
         self._moved_samples = 0  # … and by the writer thread alone
         self._descriptor: int | None = None
         self._samples = 0
+        self._paused = False
+        self._paused_until = 0
+        """The sample up to which a pause is known to have lasted."""
         self._closing: Future[None] | None = None
         writer().add(self)
 
@@ -68,11 +72,22 @@ class StereoRecorder:
         """
         if self._closing is not None or self.failure is not None:
             return
+        if self._paused:
+            self._paused_until = max(self._paused_until, at_sample + pcm.size)
+            return
         if self._taken_samples - self._moved_samples >= 2 * BUFFER_S * self.rate_hz:
             self.dropped_samples += pcm.size
             return
         self._taken_samples += pcm.size
         self._pieces.append((max(0, at_sample), channel, pcm))
+
+    def pause(self) -> None:
+        """Take nothing down from now on, of either channel."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on; the pause stays in the file as silence."""
+        self._paused = False
 
     def close(self) -> Future[None]:
         """End the recording; done when the file is whole. Never fails: see `failure`."""
@@ -116,12 +131,16 @@ class StereoRecorder:
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o640)
             self._write_header(self._descriptor)
         pieces = [self._pieces.popleft() for _ in range(len(self._pieces))]
-        if not pieces:
-            return
         self._moved_samples += sum(pcm.size for _, _, pcm in pieces)
-        for run in _runs(sorted(pieces, key=lambda piece: piece[0])):
-            self._write_run(self._descriptor, run)
-        self._write_header(self._descriptor)
+        if pieces:
+            for run in _runs(sorted(pieces, key=lambda piece: piece[0])):
+                self._write_run(self._descriptor, run)
+        lengthened = self._paused_until > self._samples
+        if lengthened:
+            self._samples = self._paused_until
+            os.ftruncate(self._descriptor, HEADER_OCTETS + self._samples * _FRAME_OCTETS)
+        if pieces or lengthened:
+            self._write_header(self._descriptor)
 
     def _write_run(self, descriptor: int, run: list[Piece]) -> None:
         """Lay the pieces over what the file holds at their place."""

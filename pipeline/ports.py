@@ -11,8 +11,11 @@ from typing import Literal, Protocol
 
 from media.audio import Pcm
 
-Role = Literal["assistant", "user", "tool"]
-"""`tool`: what came of an `Act`, as JSON (`pipeline.tools.result`); nobody spoke it."""
+Role = Literal["assistant", "user", "tool", "instruction"]
+"""`tool`: what came of an `Act`, as JSON (`pipeline.tools.result`); nobody spoke it.
+
+`instruction`: what the operator tells the brain during the call; nobody spoke it either.
+"""
 
 
 class DetectorStream(Protocol):
@@ -55,6 +58,12 @@ class Transcriber(Protocol):
     async def transcribe(self, pcm: Pcm, rate_hz: int, hints: Sequence[str] = ()) -> Transcript:
         """Recognise one stretch of speech. `hints`: words to expect (Whisper hotwords)."""
 
+    async def open(self, language: str = "en", keywords: Sequence[str] = ()) -> "Transcriber":
+        """The same engine for one call. keywords: further words to expect.
+
+        Raises ValueError where it does not know the language.
+        """
+
 
 SpokenWord = tuple[str, int]
 """A word as written, and the sample (from the chunk's first) at which it has been said."""
@@ -65,6 +74,12 @@ class Voice(Protocol):
 
     def speak(self, text: str, rate_hz: int) -> AsyncIterator[tuple[Pcm, Sequence[SpokenWord]]]:
         """Speak one clause; yields audio at `rate_hz` with the words it contains."""
+
+    async def open(self, voice_id: str = "", speed: float = 1.0) -> "Voice":
+        """The same engine for one call, in a voice of its own; the empty name is the usual one.
+
+        Raises ValueError where it does not have the voice or the speed.
+        """
 
 
 class LanguageModel(Protocol):

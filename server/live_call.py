@@ -6,10 +6,9 @@ Stands between the workflow, which awaits `run`, and the packet path, which runs
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -20,17 +19,18 @@ from media.clock import Clock
 from media.codecs import Codec
 from media.errors import MediaError, RecordingFailed, SdpError
 from media.pacer import Pacer
-from media.quality import Quality
 from media.recorder import StereoRecorder
 from media.stream import MediaStream
 from media.udp import RtpSocket
 from pipeline import events as talk
 from pipeline.analysis import answered_by
-from pipeline.ports import Message
 from pipeline.session import Session
 from server.calls.conversation import Conversation, Report
 from server.calls.model import EndedReason
-from server.latency import percentiles
+from server.live_actions import Actions, Arguments, Instruction, Refusal
+from server.live_limits import Limits, Watch
+from server.live_report import Telling, quality_of
+from server.live_tools import ToolRunner, UseTool
 from server.sip import events as sip
 from server.sip.digest import Credentials
 from server.sip.reason import ended_reason
@@ -38,7 +38,10 @@ from server.sip.transport import SipEndpoint
 
 log = logging.getLogger(__name__)
 
-_MEDIA_CHECK_S = 0.5
+OnEvent = Callable[[str, Mapping[str, object]], Iterable[Instruction]]
+"""A hook: takes the type and the data of an event, and says what is to be done about it."""
+MOST_INSTRUCTIONS = 50
+"""Of hooks in one call: an instruction makes events, and a hook may answer them for ever."""
 _CLOSE_RECORDING_S = 5.0
 
 
@@ -56,20 +59,22 @@ class Dial:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """When a call is given up, seconds."""
-
-    ring_s: float
-    duration_s: float
-    inactivity_s: float
-    media_timeout_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class _Ending:
     reason: EndedReason
     sip_status: int | None = None
     sip_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """Who takes part in a call besides its two sides."""
+
+    use_tool: UseTool | None = None
+    """Carries out what the brain asks for besides speaking; without it, that is only recorded."""
+    detached_tools: Container[str] = ()
+    """Names of the tools that go on when the call is over."""
+    on_event: OnEvent | None = None
+    """Asked outside the packet path."""
 
 
 class LiveCall:
@@ -85,10 +90,13 @@ class LiveCall:
         limits: Limits,
         recording: Path | None,
         report: Report,
+        attached: Attached | None = None,
     ) -> None:
         self._endpoint, self._clock, self._socket = endpoint, clock, socket
         self._media_host, self._limits, self._report = media_host, limits, report
         self._recording = recording
+        self._attached = attached or Attached()
+        self._instructions_left = MOST_INSTRUCTIONS
         self._loop = asyncio.get_running_loop()
         self._ending: asyncio.Future[_Ending] = self._loop.create_future()
         self._leg_over = False
@@ -102,10 +110,11 @@ class LiveCall:
         self._recorder: StereoRecorder | None = None
         self._answered_at: float | None = None
         self._answered_on: datetime | None = None
-        self._active_at = 0.0
-        self._timers: list[asyncio.TimerHandle] = []
-        self._latency: dict[str, list[float]] = defaultdict(list)
-        self._tool_calls: list[Mapping[str, object]] = []
+        self._ring_timer: asyncio.TimerHandle | None = None
+        self._telling = Telling(self._tell)
+        self._tools: ToolRunner | None = None
+        self._watch: Watch | None = None
+        self._actions: Actions | None = None
         self._warnings: list[str] = []
 
     @property
@@ -127,12 +136,15 @@ class LiveCall:
             credentials=dial.credentials,
             now=self._endpoint.now(),
         )
-        self._after(self._limits.ring_s, self._ring_timeout)
+        self._ring_timer = self._loop.call_later(self._limits.ring_s, self._ring_timeout)
         return self._leg
 
     async def run(self, session: Session) -> Conversation:
         """Hold the conversation on the dialled leg, and let go of everything when it is over."""
         self._session = session
+        attached = self._attached
+        tools = ToolRunner(session, attached.use_tool, attached.detached_tools, self._tell)
+        self._tools = tools
         started_on = datetime.now(UTC)
         preparation = self._loop.create_task(self._prepare(session))
         async with AsyncExitStack() as stack:
@@ -141,11 +153,14 @@ class LiveCall:
             stack.callback(self._end_leg)
             stack.callback(self._end_media)
             stack.callback(preparation.cancel)
+            stack.callback(tools.stop)
             ending = await self._ending
             ended_on = datetime.now(UTC)
+            tools.stop()
             self._end_media()
             self._end_leg()
             await session.finish(self._loop.time())
+        spoken = tuple(m for m in session.messages if m.role in ("assistant", "user"))
         return Conversation(
             ended_reason=ending.reason,
             sip_status=ending.sip_status,
@@ -153,18 +168,29 @@ class LiveCall:
             started_at=started_on,
             answered_at=self._answered_on,
             ended_at=ended_on,
-            messages=tuple(session.messages),
-            answered_by=answered_by(session.messages),
-            latency={stage: percentiles(values) for stage, values in self._latency.items()},
+            messages=spoken,
+            answered_by=answered_by(spoken),
+            latency=self._telling.latency,
             quality=self._quality(),
             recording=await self._recorded(),
-            tool_calls=tuple(self._tool_calls),
+            tool_calls=tuple(tools.calls),
             warnings=tuple(self._warnings),
         )
 
     def hang_up(self) -> None:
         """End the call from our side; before the answer that is `canceled`."""
         self._end(_Ending("canceled" if self._answered_at is None else "agent_hangup"))
+
+    def act(self, action: str, arguments: Arguments) -> Refusal | None:
+        """Do something to the call, or say why not (`Actions`); never blocks, never raises."""
+        if self._ending.done():
+            return Refusal("no_such_call", "the call is over")
+        if action == "hang_up":
+            self.hang_up()
+            return None
+        if self._actions is None:
+            return Refusal("not_answered", "the call has not been answered")
+        return self._actions.act(action, arguments)
 
     # Signalling
 
@@ -175,7 +201,7 @@ class LiveCall:
                 self._trunk_responds = True
             case sip.Ringing():
                 self._trunk_responds = True
-                self._report("status", {"status": "ringing"})
+                self._tell("status", {"status": "ringing"})
             case sip.Answered(sdp=answer):
                 self._answered(answer)
             case sip.Failed(status=status, reason_phrase=phrase, local=local):
@@ -196,7 +222,7 @@ class LiveCall:
         """The 200 OK: media runs and the opening goes out before this returns."""
         if self._ending.done() or self._session is None:
             return
-        self._cancel_timers()
+        self._cancel_ring_timer()
         try:
             self._connect(self._session, self._negotiated(answer))
         except MediaError as error:
@@ -220,12 +246,24 @@ class LiveCall:
             recorder=self._recorder,
         )
         self._answered_at, self._answered_on = now, datetime.now(UTC)
-        self._active_at = now
         self._stream.start(now)
-        self._report("status", {"status": "in-progress"})
+        self._tell("status", {"status": "in-progress"})
         session.answered(now)
-        self._after(self._limits.duration_s, self._duration_reached)
-        self._after(_MEDIA_CHECK_S, self._check_media)
+        self._actions = Actions(
+            session=session,
+            press=self._stream.send_digits,
+            recorder=self._recorder,
+            transfer=self._transfer if self._attached.use_tool else None,
+            tell=self._tell,
+        )
+        self._watch = Watch(
+            limits=self._limits,
+            session=session,
+            stream=self._stream,
+            pacer=self._pacer,
+            end=lambda reason: self._end(_Ending(reason)),
+        )
+        self._watch.start()
 
     def _negotiated(self, answer: bytes) -> sdp.Negotiated:
         """What the answer makes of our offer. Raises `MediaError`."""
@@ -245,40 +283,67 @@ class LiveCall:
 
     def on_talk(self, event: talk.Event) -> None:
         """Take what happened in the conversation."""
+        self._telling.take(event)
         match event:
-            case talk.SpeechStarted(at=at) | talk.SpeechEnded(at=at):
-                self._active_at = at
-            case talk.Partial(text=text):
-                self._report("transcript.partial", {"role": "user", "content": text})
-            case talk.TurnEnded(at=at, message=message) | talk.Spoken(at=at, message=message):
-                self._active_at = at
-                self._report("transcript.final", _said(message))
-            case talk.ReplyStarted(text=text, latency=latency):
-                stages = {k: v for k, v in asdict(latency).items() if v is not None}
-                self._count(stages)
-                self._report("reply", {"content": text, "latency": stages})
-            case talk.Interrupted(barge_in_ms=barge_in_ms):
-                self._count({"barge_in_ms": barge_in_ms})
-                self._report("interruption", {"barge_in_ms": barge_in_ms})
-            case talk.DigitHeard(digit=digit):
-                self._report("dtmf.received", {"digit": digit})
+            case talk.Partial(at=at) | talk.TurnEnded(at=at):
+                self._words_at(at)
+            case talk.Spoken(at=at):
+                self._words_at(at)
+                if self._watch is not None:
+                    self._watch.spoken()
             case talk.ToolRequested(name="end_call", arguments=arguments):
                 self._end(_Ending(_said_reason(arguments.get("reason"))))
             case talk.ToolRequested(name=name, arguments=arguments):
-                self._tool_called(name, arguments)
+                self._use(name, arguments)
             case talk.EngineFailed(engine=engine, reason=text):
                 log.error("engine failed: %s: %s", engine, text)
                 self._warnings.append(f"engine-failed:{engine}")
                 self._end(_Ending("engine_error"))
+            case _:
+                pass
 
-    def _count(self, stages: Mapping[str, float]) -> None:
-        for stage, value in stages.items():
-            self._latency[stage].append(value)
+    def _words_at(self, at: float) -> None:
+        if self._watch is not None:
+            self._watch.words_at(at)
 
-    def _tool_called(self, name: str, arguments: Mapping[str, str]) -> None:
-        call = {"name": name, "arguments": dict(arguments), "status": "recorded"}
-        self._tool_calls.append(call)
-        self._report("tool.called", call)
+    def _use(self, name: str, arguments: Arguments) -> None:
+        """Carry out what the brain asks for."""
+        if self._tools is None:
+            return
+        if name == "press_digits":
+            refusal = self.act("press", {"digits": arguments.get("digits")})
+            self._tools.done(name, arguments, refusal.detail if refusal else None)
+        else:
+            self._tools.start(name, arguments)
+
+    def _transfer(self, arguments: Arguments) -> None:
+        self._use("transfer", arguments)
+
+    def _tell(self, kind: str, data: Mapping[str, object]) -> None:
+        """Report an event, and ask the hook about it once this round of datagrams is done."""
+        self._report(kind, data)
+        if self._attached.on_event is not None:
+            self._loop.call_soon(self._ask_hook, self._attached.on_event, kind, data)
+
+    def _ask_hook(self, hook: OnEvent, kind: str, data: Mapping[str, object]) -> None:
+        try:
+            instructions = tuple(hook(kind, data)) if not self._ending.done() else ()
+        except Exception:
+            log.exception("a hook failed at %s", kind)
+            return
+        for instruction in instructions:
+            self._obey(instruction)
+
+    def _obey(self, instruction: Instruction) -> None:
+        if not self._instructions_left:
+            if "hooks-exhausted" not in self._warnings:
+                self._warnings.append("hooks-exhausted")
+            return
+        self._instructions_left -= 1
+        refusal = self.act(instruction.action, instruction.arguments)
+        if refusal is not None:
+            data = {"action": instruction.action, "code": refusal.code, "detail": refusal.detail}
+            self._report("action.refused", data)
 
     # The end
 
@@ -292,32 +357,15 @@ class LiveCall:
         else:
             self._end(_Ending("dial_failed", sip_reason="the trunk does not respond"))
 
-    def _duration_reached(self) -> None:
-        self._end(_Ending("max_duration_reached"))
-
-    def _check_media(self) -> None:
-        assert self._stream is not None
-        assert self._answered_at is not None
-        now = self._loop.time()
-        received_at = self._stream.last_received_at
-        heard_at = self._answered_at if received_at is None else received_at
-        if now - heard_at >= self._limits.media_timeout_s:
-            self._end(_Ending("media_timeout"))
-        elif now - self._active_at >= self._limits.inactivity_s and not self._pacer.pending_samples:
-            self._end(_Ending("inactivity"))
-        else:
-            self._after(_MEDIA_CHECK_S, self._check_media)
-
-    def _after(self, seconds: float, action: Callable[[], None]) -> None:
-        self._timers.append(self._loop.call_later(seconds, action))
-
-    def _cancel_timers(self) -> None:
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
+    def _cancel_ring_timer(self) -> None:
+        if self._ring_timer is not None:
+            self._ring_timer.cancel()
+            self._ring_timer = None
 
     def _end_media(self) -> None:
-        self._cancel_timers()
+        self._cancel_ring_timer()
+        if self._watch is not None:
+            self._watch.stop()
         if self._stream is not None:
             self._stream.stop()
 
@@ -355,40 +403,10 @@ class LiveCall:
     def _quality(self) -> dict[str, dict[str, float | None]]:
         if self._stream is None:
             return {}
-        quality = self._stream.quality(self._loop.time())
-        return {"inbound": _inbound(quality), "outbound": _outbound(quality)}
+        return quality_of(self._stream.quality(self._loop.time()))
 
 
-def _inbound(quality: Quality) -> dict[str, float | None]:
-    """What we heard of the callee."""
-    return {
-        "packets": quality.received,
-        "loss": round(quality.loss, 5),
-        "jitter_ms": round(quality.jitter_ms, 2),
-        "mos": round(quality.mos, 2) if quality.received else None,
-        "concealed": round(quality.concealed_ms, 1),
-        "late": quality.late,
-        "duplicates": quality.duplicates,
-        "strangers": quality.strangers,
-        "echo_db": None,
-        "clipped": None,
-    }
-
-
-def _outbound(quality: Quality) -> dict[str, float | None]:
-    """What we sent; how it was received is unknown without reports from the peer."""
-    return {"packets": quality.sent, "loss": None, "jitter_ms": None, "mos": None}
-
-
-def _said(message: Message) -> dict[str, object]:
-    """A message as its event tells it; `intended` is about the agent's words alone."""
-    told = asdict(message)
-    if message.role == "user":
-        del told["intended"]
-    return told
-
-
-def _said_reason(reason: str | None) -> EndedReason:
+def _said_reason(reason: object) -> EndedReason:
     if reason == "voicemail_reached":
         return "voicemail_reached"
     if reason == "screening":

@@ -20,8 +20,11 @@ from pipeline.ports import Brain
 from pipeline.session import Engines, Session
 from pipeline.task import Task
 from server.calls.conversation import Conversation, Report
+from server.calls.model import EndedReason
 from server.calls.terms import CallTerms
-from server.live_call import Dial, Limits, LiveCall
+from server.live_actions import Arguments, Refusal
+from server.live_call import Attached, Dial, LiveCall
+from server.live_limits import Limits
 from server.private import make_folder
 from server.settings import Settings, TrunkSettings
 from server.sip import events as sip
@@ -80,51 +83,50 @@ class Node:
         endpoint.close()
 
     async def converse(
-        self, call_id: str, request: CallTerms, task: Task, report: Report
+        self,
+        call_id: str,
+        request: CallTerms,
+        task: Task,
+        report: Report,
+        attached: Attached | None = None,
     ) -> Conversation:
-        """Dial and hold one conversation; what cannot be dialled ends as `dial_failed`."""
+        """Dial and hold one conversation; what cannot be dialled ends as `dial_failed`.
+
+        A call whose engine is down is not dialled and ends as `engine_error`.
+        """
         begun = datetime.now(UTC)
         self._dialling[call_id] = False
         try:
+            engines = await self.engines_for(request)
             dial = await self._dial_of(request)
             rtp = await self._ports.bind()
-        except (OSError, MediaError) as error:
+        except (OSError, MediaError, ValueError) as error:
             return _not_dialled(call_id, begun, error)
+        except RuntimeError as error:
+            return _not_dialled(call_id, begun, error, "engine_error")
         finally:
             withdrawn = self._dialling.pop(call_id)
         try:
             if withdrawn:
                 return Conversation("canceled", begun, datetime.now(UTC))
-            return await self._hold(call_id, request, task, dial, rtp, report)
+            live = self._live_call(call_id, request, task, rtp, report, attached)
+            session = Session(
+                engines=engines,
+                brain=self._make_brain(task, call_id),
+                playout=live.pacer,
+                on_event=live.on_talk,
+            )
+            return await self._hold(call_id, live, session, dial)
         except SipError as error:
             return _not_dialled(call_id, begun, error)
         finally:
             rtp.close()
 
     async def _hold(
-        self,
-        call_id: str,
-        request: CallTerms,
-        task: Task,
-        dial: Dial,
-        rtp: RtpSocket,
-        report: Report,
+        self, call_id: str, live: LiveCall, session: Session, dial: Dial
     ) -> Conversation:
         """Put the INVITE on the wire and see the call through. Raises `SipError`."""
         assert self._endpoint is not None
-        brain = self._make_brain(task, call_id)
-        live = LiveCall(
-            endpoint=self._endpoint,
-            clock=self._clock,
-            socket=rtp,
-            media_host=self._settings.media.advertised or "",
-            limits=self._limits_of(request, task),
-            recording=self._recording_of(call_id, request),
-            report=report,
-        )
-        session = Session(
-            engines=self._engines, brain=brain, playout=live.pacer, on_event=live.on_talk
-        )
         try:
             leg = live.dial(dial)
         except SipError:
@@ -136,6 +138,51 @@ class Node:
             return await live.run(session)
         finally:
             del self._live[call_id], self._by_leg[leg]
+
+    def _live_call(
+        self,
+        call_id: str,
+        request: CallTerms,
+        task: Task,
+        rtp: RtpSocket,
+        report: Report,
+        attached: Attached | None,
+    ) -> LiveCall:
+        assert self._endpoint is not None
+        return LiveCall(
+            endpoint=self._endpoint,
+            clock=self._clock,
+            socket=rtp,
+            media_host=self._settings.media.advertised or "",
+            limits=self._limits_of(request, task),
+            recording=self._recording_of(call_id, request),
+            report=report,
+            attached=attached,
+        )
+
+    async def engines_for(self, request: CallTerms) -> Engines:
+        """The engines as a call wants them; asked before a call is taken on, it is a check.
+
+        Raises ValueError for a voice, speed or language that they do not have, and RuntimeError
+        where an engine is down.
+        """
+        return await self._engines.opened(
+            voice_id=request.voice.voice_id or "",
+            speed=request.voice.speed,
+            language=request.transcriber.language,
+            keywords=request.transcriber.keywords,
+        )
+
+    def act(self, call_id: str, action: str, arguments: Arguments) -> Refusal | None:
+        """Do something to a live call, or say why not: see `Actions` for what can be done."""
+        if action == "hang_up" and self.hang_up(call_id):
+            return None
+        if call_id in self._dialling:
+            return Refusal("not_answered", "the call is being dialled")
+        live = self._live.get(call_id)
+        if live is None:
+            return Refusal("no_such_call", "no live call has this id")
+        return live.act(action, arguments)
 
     def hang_up(self, call_id: str) -> bool:
         """End a live call; False when there is none of that id."""
@@ -178,15 +225,18 @@ class Node:
             duration_s=min(request.max_duration_s, script_s or request.max_duration_s),
             inactivity_s=call.inactivity_s,
             media_timeout_s=self._settings.media.timeout_s,
+            warning_s=call.warning_s,
         )
 
     def _recording_of(self, call_id: str, request: CallTerms) -> Path | None:
         return self._settings.data.recording_of(call_id) if request.record else None
 
 
-def _not_dialled(call_id: str, begun: datetime, error: Exception) -> Conversation:
+def _not_dialled(
+    call_id: str, begun: datetime, error: Exception, reason: EndedReason = "dial_failed"
+) -> Conversation:
     log.warning("%s cannot be dialled: %s", call_id, error)
-    return Conversation("dial_failed", begun, datetime.now(UTC), sip_reason=str(error))
+    return Conversation(reason, begun, datetime.now(UTC), sip_reason=str(error))
 
 
 def _credentials(trunk: TrunkSettings) -> Credentials | None:

@@ -212,3 +212,38 @@ def test_a_file_is_readable_while_the_call_goes_on(tmp_path: Path) -> None:
         os.sched_yield()
     assert read(path).shape[0] == 160
     recorder.close().result(PATIENCE_S)
+
+
+def test_a_pause_is_silence_of_its_true_length_in_both_channels(tmp_path: Path) -> None:
+    recorder = StereoRecorder(tmp_path / "a.wav")
+    recorder.write(CALLEE, level(1), 0)
+    recorder.pause()
+    recorder.write(CALLEE, level(2), 160)
+    recorder.write(AGENT, level(3), 160)
+    recorder.resume()
+    recorder.write(AGENT, level(4), 320)
+    recorder.close().result(PATIENCE_S)
+    audio = read(tmp_path / "a.wav")
+    assert audio[:160].tolist() == [[1, 0]] * 160
+    assert not audio[160:320].any()
+    assert audio[320:].tolist() == [[0, 4]] * 160
+
+
+def test_a_recording_that_ends_in_a_pause_is_as_long_as_the_call(tmp_path: Path) -> None:
+    recorder = StereoRecorder(tmp_path / "a.wav")
+    recorder.write(CALLEE, level(1), 0)
+    recorder.pause()
+    recorder.write(CALLEE, level(2), 40_000)
+    recorder.close().result(PATIENCE_S)
+    audio = read(tmp_path / "a.wav")
+    assert audio.shape[0] == 40_160
+    assert not audio[160:].any()
+
+
+def test_a_recording_paused_from_its_first_moment_is_silent(tmp_path: Path) -> None:
+    recorder = StereoRecorder(tmp_path / "a.wav")
+    recorder.pause()
+    recorder.write(CALLEE, level(2), 0)
+    recorder.close().result(PATIENCE_S)
+    assert not read(tmp_path / "a.wav").any()
+    assert read(tmp_path / "a.wav").shape[0] == 160

@@ -67,6 +67,9 @@ class ListTranscriber:
             raise text
         return Words(text)
 
+    async def open(self, language: str = "en", keywords: Sequence[str] = ()) -> "ListTranscriber":
+        return self
+
 
 class ToneVoice:
     """Says every word in 200 ms of tone."""
@@ -87,6 +90,9 @@ class ToneVoice:
         words = text.split()
         marks = [(word, (index + 1) * WORD_SAMPLES) for index, word in enumerate(words)]
         yield np.full(len(words) * WORD_SAMPLES, 5000, np.int16), marks
+
+    async def open(self, voice_id: str = "", speed: float = 1.0) -> "ToneVoice":
+        return self
 
 
 @dataclass

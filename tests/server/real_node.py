@@ -281,6 +281,10 @@ class PitchVoice:
         marks = [(word, (index + 1) * 1600) for index, word in enumerate(words)]
         yield tone(float(words[0]), 0.2 * len(words)), marks
 
+    async def open(self, voice_id: str = "", speed: float = 1.0) -> "PitchVoice":
+        """All calls sound alike."""
+        return self
+
 
 def played(voice: Voice | None = None, transcriber: Transcriber | None = None) -> EngineSet:
     """Engines without processes; the agent opens with the words of the objective."""

@@ -14,6 +14,7 @@ from pipeline.task import Task
 from server.calls.conversation import Conversation
 from server.calls.request import CallRequest
 from server.calls.store import CallStore
+from server.calls.terms import terms
 from server.node import Node
 from server.settings import CallSettings, LimitSettings, MediaSettings
 from server.sip.events import Canceled, IncomingInvite
@@ -55,7 +56,9 @@ def conversation_in_virtual_time(
         )
         await node.start()
         began = loop.time()
-        request = CallRequest(to=NUMBER, objective="hello")
+        request = terms(
+            CallRequest(to=NUMBER, objective="hello"), settings(folder, TRUNK, call=call)
+        )
         ended = await node.converse("call_1", request, Task("hello"), lambda kind, data: None)
         took = loop.time() - began
         await node.stop()
