@@ -5,6 +5,7 @@ import unicodedata
 from typing import Annotated, TypeVar
 
 import phonenumbers
+from phonenumbers import ValidationResult
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from server.sip.errors import ParseError
@@ -37,10 +38,10 @@ def _number(value: str) -> str:
     if not value.startswith("+") or not value[1:].isascii() or not value[1:].isdigit():
         raise ValueError("not an E.164 number: a plus sign and digits only, such as +14165550123")
     try:
-        possible = phonenumbers.is_possible_number(phonenumbers.parse(value))
+        reason = phonenumbers.is_possible_number_with_reason(phonenumbers.parse(value))
     except phonenumbers.NumberParseException:
-        possible = False
-    if not possible:
+        reason = ValidationResult.INVALID_COUNTRY_CODE
+    if reason != ValidationResult.IS_POSSIBLE:  # a local number is no E.164
         raise ValueError("no such number is possible in its country's numbering plan")
     return value
 
