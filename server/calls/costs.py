@@ -5,12 +5,13 @@ the total is the sum of the rounded components, so that a bill adds up. A quote 
 to a whole cent.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 
 from pydantic import JsonValue
 from pydantic_core import to_json
 
+from server.calls.ids import new_call_id
 from server.calls.model import Call, Plan
 from server.calls.terms import CallTerms
 from server.sections import CostSettings
@@ -130,6 +131,11 @@ class Bill:
         }
 
 
+def new_quote_id() -> str:
+    """`quote_` and a version 7 UUID in hex."""
+    return new_call_id().replace("call_", "quote_")
+
+
 @dataclass(frozen=True, slots=True)
 class Quote:
     """What a call is to achieve, and what it costs at most."""
@@ -139,11 +145,12 @@ class Quote:
     """At cost."""
     total_micros: int
     """With the margin, rounded up to a whole cent: what is to be paid."""
+    id: str = field(default_factory=new_quote_id)
 
     @property
-    def total_usd(self) -> Decimal:
-        """The same in dollars, to the cent."""
-        return Decimal(self.total_micros // MICROS_PER_CENT) / 100
+    def total_usd(self) -> float:
+        """The same in dollars."""
+        return dollars(self.total_micros)
 
 
 def quote_of(terms: CallTerms, plan: Plan, costs: CostSettings) -> Quote:

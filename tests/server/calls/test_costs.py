@@ -141,7 +141,13 @@ def test_a_quote_has_the_margin_and_is_rounded_up_to_a_cent() -> None:
     quote = quote_of(asked(), PLAN, costs)
     assert quote.bill.micros == 101_000
     assert quote.total_micros == 130_000
-    assert quote.total_usd == Decimal("0.13")
+    assert quote.total_usd == 0.13
+
+
+def test_no_two_quotes_have_the_same_name() -> None:
+    ids = {quote_of(asked(), PLAN, RATES).id for _ in range(100)}
+    assert len(ids) == 100
+    assert all(name.startswith("quote_") and len(name) <= 40 for name in ids)
 
 
 def test_nothing_costs_anything_unless_rates_are_set() -> None:
