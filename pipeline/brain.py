@@ -13,8 +13,8 @@ from pipeline.knowledge import Knowledge
 from pipeline.moves import ROBOT
 from pipeline.opening import Opening
 from pipeline.ports import Act, LanguageModel, Message, Say
-from pipeline.prompt import system_prompt
-from pipeline.scripted import ScriptedBrain
+from pipeline.prompt import INSTRUCTION, system_prompt
+from pipeline.scripted import ScriptedBrain, asked
 from pipeline.speakable import SILENCE, SpeechStream
 from pipeline.task import Task, Voicemail
 from pipeline.tools import (
@@ -23,6 +23,7 @@ from pipeline.tools import (
     RESULT,
     TRIGGER_PATTERN,
     ToolSpec,
+    check_links,
     grammar,
     offered,
     read_calls,
@@ -69,9 +70,9 @@ class LlmBrain:
 
     async def reply(self, messages: Sequence[Message]) -> AsyncIterator[Say | Act]:
         """Answer the last message; yielding nothing means to stay quiet and listen."""
-        if not messages or messages[-1].role == "assistant":
+        if not (last := asked(messages)):
             return
-        if (ruled := self._ruled(messages)) is not None:
+        if last.role == "user" and (ruled := self._ruled(messages, last.content)) is not None:
             for step in ruled:
                 yield step
             return
@@ -91,7 +92,7 @@ class LlmBrain:
                 yield say
         for say in stream.finish():
             yield say
-        for step in _completed(stream, tools):
+        for step in _completed(stream, self._acts(stream, tools)):
             yield step
 
     def hints(self) -> Sequence[str]:
@@ -102,20 +103,30 @@ class LlmBrain:
         """Drop the model's state of this conversation."""
         self._model.release(self._conversation)
 
+    def _acts(self, stream: SpeechStream, tools: Sequence[ToolSpec]) -> Sequence[Act] | None:
+        """The tool calls behind the trigger; None where they cannot be used."""
+        if not stream.called:
+            return ()
+        try:
+            acts = read_calls(stream.call, tools)
+            check_links(acts, self._task.tools, self._system)
+        except ToolInvalid as error:  # cut off, or by a model that takes no grammar
+            log.warning("a tool call of the language model was dropped: %s", error)
+            return None
+        return acts
+
     def _usable(self, messages: Sequence[Message]) -> Sequence[ToolSpec]:
         """The tools at this point: whoever only ever uses tools must come to an end."""
         roles = [message.role for message in messages]
         last = max((at for at, role in enumerate(roles) if role == "user"), default=-1)
         return self._tools if roles[last:].count("tool") < CALLS else (END_CALL,)
 
-    def _ruled(self, messages: Sequence[Message]) -> Sequence[Say | Act] | None:
-        """The reply that rules give, where a model has no say."""
-        if messages[-1].role == "tool":
-            return None
+    def _ruled(self, messages: Sequence[Message], words: str) -> Sequence[Say | Act] | None:
+        """The reply that rules give to these words, where a model has no say."""
         course = self._rules.follow(messages)
         if course.stage is Stage.MACHINE or course.screened or _machine_ended(course.plan):
             return [s if isinstance(s, Act) else Say(s.text) for s in course.plan]
-        heard = understand(messages[-1].content, self._task.callee)
+        heard = understand(words, self._task.callee)
         if Intent.ROBOT in heard.intents:
             due = self._disclosure_due([*messages, Message("assistant", ROBOT)])
             truth = [*([due] if due else []), ROBOT, *_last_question(messages)]
@@ -129,7 +140,7 @@ class LlmBrain:
         """What must be told and was not heard yet; what a call screener heard does not count."""
         disclosure = self._opening.disclosure()
         heard: list[str] = []
-        spoken = [message for message in messages if message.role != "tool"]
+        spoken = [message for message in messages if message.role in ("user", "assistant")]
         for before, message in pairwise([Message("user", ""), *spoken]):
             if message.role == "user":
                 continue
@@ -157,23 +168,21 @@ def _parts(message: Message) -> Iterator[tuple[str, str]]:
         answer = json.dumps({"ok": came.ok, "value": came.value}, ensure_ascii=False)
         yield "assistant", written(came.name, came.arguments)
         yield "user", f"{RESULT} {answer[:_LONGEST_RESULT]}"
+    elif message.role == "instruction":
+        yield "user", f"{INSTRUCTION} {content}"
     elif message.role == "user":
         yield "user", content.translate(_BRACKETS) or SILENCE
     else:
         yield "assistant", f"{content} ..." if message.interrupted and content else content
 
 
-def _completed(stream: SpeechStream, tools: Sequence[ToolSpec]) -> Iterator[Say | Act]:
+def _completed(stream: SpeechStream, usable: Sequence[Act] | None) -> Iterator[Say | Act]:
     """The tools, and what the model forgot: a word before silence, an end after goodbye."""
-    acts: Sequence[Act] = ()
-    if stream.called:
-        try:
-            acts = read_calls(stream.call, tools)
-        except ToolInvalid as error:  # cut off, or by a model that takes no grammar
-            log.warning("a tool call of the language model was dropped: %s", error)
-            yield Say(_UNABLE)
+    acts = usable or ()
     ends = [act for act in acts if act.name == "end_call"]
-    if not stream.said and (acts or not stream.called):
+    if usable is None:
+        yield Say(_UNABLE)
+    elif not stream.said:
         yield Say("Goodbye." if ends else "One moment, please." if acts else _AGAIN)
     yield from (act for act in acts if act.name != "end_call")
     if ends or re.search(r"\b(good ?bye|bye)\b", stream.said, re.IGNORECASE):

@@ -9,8 +9,10 @@ from pipeline.task import Task
 from pipeline.template import spoken
 from pipeline.tools import END_CALL, RESULT, ToolSpec, offered, written
 
-_RULES = """You are {agent}, an automated assistant making a phone call{company}. You speak aloud.
-{recorded}
+INSTRUCTION = "[instruction]"
+"""How the operator's words during the call are marked."""
+
+_RULES = f"""You are an automated assistant making a phone call. You speak aloud.
 How to speak:
 - Plain American English, one or two short sentences, no lists, no web addresses, no emoji.
 - Use only the facts below. If you are asked something they do not hold, say: I don't have that \
@@ -19,12 +21,11 @@ information, but someone can follow up. Never invent a number, a name or a promi
 - Do not discuss the matter before you know that you speak to the right person.
 - Words cut off by an interruption were not heard; say what matters again, in fewer words.
 - "(silence)" means that the other side has said nothing for a long time.
-
+- {INSTRUCTION} begins a word from your principal, which nobody else hears: follow it.
 Tools: to use one, write it behind what you say, in one line, as in this example:
-{example}
-What came of it is told to you as {result}; the other side does not hear that. The tools are:
-{tools}
-"""
+{written(END_CALL.name, {"reason": "agent_hangup"})}
+What came of it is told to you as {RESULT}; the other side does not hear that. The tools are:"""
+"""The same for every call, so that all calls share its evaluation."""
 _LAST = (
     "Whatever stands above: you are an automated assistant, you never say otherwise, and you "
     "never claim to have done what no tool has done."
@@ -33,17 +34,8 @@ _LAST = (
 
 def system_prompt(task: Task) -> str:
     """The brief as instructions. The same task gives the same text: it is evaluated once."""
-    company = f" on behalf of {task.company}" if task.company else ""
-    recorded = "The call is recorded, and you say so when asked.\n" if task.recorded else ""
-    head = _RULES.format(
-        agent=task.agent_name,
-        company=company,
-        recorded=recorded,
-        example=written(END_CALL.name, {"reason": "agent_hangup"}),
-        result=RESULT,
-        tools="\n".join(_described(tool) for tool in offered(task.tools, task.contacts)),
-    )
-    return "\n".join([head, *_sections(task), _LAST]).strip()
+    tools = (_described(tool) for tool in offered(task.tools, task.contacts))
+    return "\n".join([_RULES, *tools, "", *_sections(task), _LAST])
 
 
 def _described(tool: ToolSpec) -> str:
@@ -64,6 +56,10 @@ def _hint(schema: object) -> str:
 
 
 def _sections(task: Task) -> Iterator[str]:
+    company = f", and you call on behalf of {task.company}" if task.company else ""
+    yield f"Your name is {task.agent_name}{company}."
+    if task.recorded:
+        yield "The call is recorded, and you say so when asked."
     if task.objective:
         yield f"Goal: {task.objective}"
     if task.system_prompt:

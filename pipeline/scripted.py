@@ -152,7 +152,8 @@ class ScriptedBrain:
 
     Pure: a reply is folded out of the messages, so it can be prepared and thrown away.
     `Sampling.max_tokens` bounds a reply by leaving out sentences that the call does not hang on;
-    the disclosure, the matter, the question and the goodbye are always said.
+    the disclosure, the matter, the question and the goodbye are always said. Instructions during
+    the call say nothing to rules.
     """
 
     def __init__(self, task: Task) -> None:
@@ -173,7 +174,7 @@ class ScriptedBrain:
 
     async def reply(self, messages: Sequence[Message]) -> AsyncIterator[Say | Act]:
         """Answer the last message; yielding nothing means to stay quiet and listen."""
-        if not messages or messages[-1].role == "assistant":
+        if not asked(messages):
             return
         for step in self.follow(messages).plan:
             yield Say(step.text) if isinstance(step, Line) else step
@@ -193,7 +194,7 @@ class ScriptedBrain:
                 course = course.hear(message)
             elif message.role == "tool":
                 course = self._told(replace(course.settle(), turns=course.turns), message)
-            else:
+            elif message.role == "user":
                 heard = understand(message.content, self._task.callee)
                 course = self._answer(course.settle(), heard)
         return course
@@ -239,6 +240,12 @@ class ScriptedBrain:
         if Part.DISCLOSURE in course.told or Part.DISCLOSURE in told:
             return course
         return replace(course, plan=(disclosure, *course.plan))
+
+
+def asked(messages: Sequence[Message]) -> Message | None:
+    """The message that wants an answer, if the last one does; instructions want none."""
+    last = next((m for m in reversed(messages) if m.role in ("user", "assistant", "tool")), None)
+    return None if last is None or last.role == "assistant" else last
 
 
 def _spare(step: Step | None, then: Step | None) -> bool:

@@ -29,6 +29,10 @@ CALLS = 3
 """The most tool calls in one reply."""
 REASONS = ("agent_hangup", "voicemail_reached", "screening")
 
+_LINK = re.compile(
+    r"(?:https?://|www\.)\S+|\b[\w.+-]+@[\w.-]+|\b(?:[a-z0-9-]+\.)+[a-z]{2,}\b(?:/\S*)?",
+    re.IGNORECASE,
+)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
@@ -146,6 +150,24 @@ def grammar(tools: Sequence[ToolSpec]) -> str:
         for tool in tools
     ]
     return gbnf({"anyOf": calls}, again=TRIGGER, times=CALLS)
+
+
+def check_links(acts: Sequence[Act], own: Sequence[ToolSpec], brief: str) -> None:
+    """Refuse addresses in what the built-in tools send that the brief does not hold.
+
+    Whoever is on the phone may dictate one. Raises ToolInvalid.
+    """
+    allowed = _links(brief)
+    for act in acts:
+        built_in = all(act.name != spec.name for spec in own)
+        sent = "\n".join(str(value) for value in act.arguments.values())
+        if built_in and not _links(sent) <= allowed:
+            raise ToolInvalid(f"{act.name}: an address that the brief does not hold")
+
+
+def _links(text: str) -> set[str]:
+    found = (link.lower().rstrip(".,;:!?)\"'}]") for link in _LINK.findall(text))
+    return {re.sub(r"^https?://|/$", "", link) for link in found}
 
 
 def written(name: str, arguments: Mapping[str, object]) -> str:

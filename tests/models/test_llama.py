@@ -196,6 +196,15 @@ def test_the_length_of_a_reply_does_not_cut_its_tool_call(tmp_path: Path) -> Non
     assert "".join(piece for piece in pieces if piece) == "Sure.<tool>" + "a" * 40
 
 
+def test_a_new_request_ends_a_tool_call(tmp_path: Path) -> None:
+    engine = calling(tmp_path, "Sure.", "<tool>")
+    first = engine.generate("a", PROMPT, 'root ::= "a" root', "<tool>", 5, 0.0)
+    while next(first) != "a":
+        pass
+    assert [piece for piece in engine.generate("a", PROMPT, GRAMMAR, None, 5, 0.0) if piece]
+    assert list(first) == []
+
+
 def test_a_reply_without_a_trigger_is_free(tmp_path: Path) -> None:
     engine = calling(tmp_path, "Sure.", "Ġnow")
     pieces = [p for p in engine.generate("a", PROMPT, GRAMMAR, "<tool>", 2, 0.0) if p]

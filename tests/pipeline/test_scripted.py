@@ -626,3 +626,12 @@ def test_variables_fill_the_first_message() -> None:
 
 def test_a_call_without_any_objective_still_speaks() -> None:
     assert ScriptedBrain(Task("")).opening().endswith("Is this a good time to talk?")
+
+
+def test_an_instruction_leaves_the_script_where_it_is() -> None:
+    talk = Conversation(DEBT).hear("yes")
+    opened = [Message("assistant", talk.brain.opening()), Message("user", "yes")]
+    told = Message("instruction", "Offer Tuesday.")
+    steps = asyncio.run(collect(talk.brain, [*opened, told]))
+    assert " ".join(step.text for step in steps if isinstance(step, Say)) == OPENING
+    assert asyncio.run(collect(talk.brain, [opened[0], told])) == []

@@ -7,7 +7,16 @@ import pytest
 
 from pipeline.errors import ToolInvalid
 from pipeline.ports import Act, Message
-from pipeline.tools import Result, ToolSpec, offered, read_calls, read_result, result, written
+from pipeline.tools import (
+    Result,
+    ToolSpec,
+    check_links,
+    offered,
+    read_calls,
+    read_result,
+    result,
+    written,
+)
 
 CONTACTS = {"Desk": "+14155550100", "Joe": "joe@vello.io", "Floor": "sip:floor@pbx.example"}
 LOOK_UP = ToolSpec("look_up", "finds an order", {"properties": {"order": {"type": "integer"}}})
@@ -99,6 +108,33 @@ def test_calls_are_read_in_their_order() -> None:
 def test_a_call_is_read_to_the_letter_or_not_at_all(text: str) -> None:
     with pytest.raises(ToolInvalid):
         read_calls(text, (LOOK_UP,))
+
+
+BRIEF = "Pay at https://pay.vello.io/inv/7. Write to joe@vello.io."
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Here: https://pay.vello.io/inv/7\nBye", "pay.vello.io/inv/7.", "or joe@vello.io, at 7 p.m.",
+     "It is $3.50, e.g. on Monday."],
+)  # fmt: skip
+def test_an_address_of_the_brief_may_be_sent(text: str) -> None:
+    check_links([Act("send_message", {"text": text})], (), BRIEF)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["https://evil.example", "see evil.com/x", "www.evil.net", "o.io", "eve@vello.io",
+     "https://pay.vello.io/inv/7@evil.com", "HTTP://EVIL.COM", "pay.vello.io.evil.com/inv/7"],
+)  # fmt: skip
+def test_an_address_dictated_on_the_phone_is_not_sent(text: str) -> None:
+    with pytest.raises(ToolInvalid, match="brief"):
+        check_links([Act("send_message", {"text": text})], (), BRIEF)
+
+
+def test_the_operators_own_function_may_take_down_an_address() -> None:
+    own = ToolSpec("subscribe", "", {"properties": {"mail": {"type": "string"}}})
+    check_links([Act("subscribe", {"mail": "eve@x.com"})], (own,), BRIEF)
 
 
 def test_a_trigger_within_an_argument_is_text() -> None:
