@@ -67,6 +67,8 @@ class Phone(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         self.remote = (HOST, 9)
         self.heard = bytearray()
+        self.pressed: list[RtpPacket] = []
+        """The telephone-events that came."""
         self.sources: set[tuple[str, int]] = set()
         self.muted = False
         self._source = RtpSource()
@@ -161,6 +163,8 @@ class Phone(asyncio.DatagramProtocol):
             packet = RtpPacket.parse(data)
             if packet.payload_type == 0:
                 self.heard += packet.payload
+            elif packet.payload_type == TELEPHONE_EVENT:
+                self.pressed.append(packet)
 
 
 def sdp(port: int, formats: str = "0 101", address: str = f"IN IP4 {HOST}") -> bytes:
