@@ -115,6 +115,9 @@ class Utterance:
             for clause in done:
                 first = False
                 await self._speak(clause)
+            if piece.finished and rest.strip():
+                await self._speak(rest.strip())
+                rest, first = "", False
         if rest.strip():
             await self._speak(rest.strip())
 

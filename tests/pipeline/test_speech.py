@@ -1,6 +1,13 @@
+import asyncio
+from collections.abc import AsyncIterator
+
 import pytest
 
-from pipeline.speech import clauses
+from media.pacer import Pacer
+from pipeline.ports import Act, Say
+from pipeline.speech import Utterance, clauses
+from tests.pipeline.stage import ToneVoice
+from tests.virtual_time import run
 
 
 @pytest.mark.parametrize(
@@ -25,3 +32,26 @@ def test_only_the_first_clause_may_end_at_a_comma() -> None:
 
 def test_a_short_beginning_is_not_cut_at_its_comma() -> None:
     assert clauses("Well, yes it is", first=True) == ([], "Well, yes it is")
+
+
+def test_words_before_a_tool_call_are_voiced_while_the_call_is_being_written() -> None:
+    async def story() -> None:
+        called = asyncio.Event()
+
+        async def pieces() -> AsyncIterator[Say | Act]:
+            yield Say("Let me see")
+            yield Say("", finished=True)
+            await called.wait()
+            yield Act("order_status", {})
+
+        voice, pacer = ToneVoice(), Pacer(8000)
+        reply = Utterance(pieces(), voice, pacer, 8000, lambda _: None, lambda _: None)
+        reply.release()
+        await asyncio.sleep(0.1)
+        assert (voice.spoken, reply.acts) == (["Let me see"], [])
+        called.set()
+        await asyncio.sleep(0.1)
+        assert [act.name for act in reply.acts] == ["order_status"]
+        assert voice.spoken == ["Let me see"]
+
+    run(story())
