@@ -33,7 +33,8 @@ class CallVoice:
         """
         if not SLOWEST <= speed <= FASTEST:
             raise NotOffered(f"a speed of {speed:g}; {SLOWEST:g} to {FASTEST:g} can be had")
-        await self._host.call("check", voice_id)
+        if voice_id:
+            await self._host.call("check", voice_id)
         return CallVoice(self._host, voice_id, speed)
 
 

@@ -94,10 +94,14 @@ class CallTranscriber:
         model does not know the language, and EngineError where the engine is down.
         """
         language = language.partition("-")[0].lower()
-        known = await self._host.call("languages")
-        if language not in known:
+        if language != _LANGUAGE and language not in (known := await self.languages()):
             raise NotOffered(f"the recogniser does not know {language!r}; {_some(known)}")
         return CallTranscriber(self._host, language, keywords)
+
+    async def languages(self) -> Sequence[str]:
+        """The codes of the languages that the model knows; English is always among them."""
+        known: Sequence[str] = await self._host.call("languages")
+        return known
 
 
 def _some(languages: Sequence[str]) -> str:

@@ -144,7 +144,7 @@ def piper_voice(path: Path, *, aligned: bool = False, speakers: Sequence[str] = 
     second one hums twice as high.
     """
     step = 2 * np.pi * HUM_HZ / 16000
-    constants = {
+    constants: dict[str, np.ndarray[Any, np.dtype[Any]]] = {
         "per_id": np.array(SAMPLES_PER_ID, np.float32),
         "zero": np.array(0, np.int64),
         "one": np.array(1, np.int64),

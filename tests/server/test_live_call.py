@@ -10,17 +10,23 @@ import pytest
 
 from media.rtp import RtpSource
 from pipeline.ports import Act, Say
+from pipeline.session import Engines
+from pipeline.task import Task
 from server.calls.conversation import Conversation
+from server.calls.request import CallRequest
+from server.calls.terms import terms
 from server.live_actions import Instruction, Refusal
 from server.live_call import MOST_INSTRUCTIONS, Attached
 from server.live_limits import GOODBYE, WARNING
 from server.live_tools import FILLER
+from server.node import Node
 from server.settings import CallSettings, MediaSettings
-from tests.pipeline.stage import EchoBrain
+from tests.pipeline.stage import EchoBrain, LevelDetector, ListTranscriber, ToneVoice
 from tests.server.live import Line, line, virtually
+from tests.server.real_node import NUMBER, scripted_peer, settings
 
 COMFORT_NOISE = 13
-LOOK_UP = [Say("let me see"), Act("look_up", {"id": 7})]
+LOOK_UP: list[Say | Act] = [Say("let me see"), Act("look_up", {"id": 7})]
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,13 @@ class Answer:
 
     ok: bool
     value: Any
+
+
+class OneVoice(ToneVoice):
+    """A voice that knows no other."""
+
+    async def open(self, voice_id: str = "", speed: float = 1.0) -> ToneVoice:
+        raise ValueError(f"no voice {voice_id}")
 
 
 def said(conversation: Conversation) -> list[str]:
@@ -160,8 +173,8 @@ def test_a_muted_agent_is_silent_until_it_is_unmuted(tmp_path: Path) -> None:
 
 def test_a_call_on_hold_is_not_given_up_for_inactivity(tmp_path: Path) -> None:
     async def story() -> tuple[bool, Conversation]:
-        settings = CallSettings(inactivity_s=2.0, record=False)
-        async with line(tmp_path, "still here", call=settings) as call:
+        limits = CallSettings(inactivity_s=2.0, record=False)
+        async with line(tmp_path, "still here", call=limits) as call:
             await call.answers()
             await asyncio.sleep(1.0)
             assert call.act("hold") is None
@@ -185,6 +198,27 @@ def test_nothing_is_paused_where_nothing_is_recorded(tmp_path: Path) -> None:
     refusal = virtually(story)
     assert refusal is not None
     assert refusal.code == "not_now"
+
+
+def test_a_voice_that_the_engine_does_not_have_is_not_dialled(tmp_path: Path) -> None:
+    async def story() -> tuple[Conversation, list[str]]:
+        voice = {"voice_id": "en-us+zz", "speed": 1.5}
+        async with scripted_peer() as peer:
+            configured = settings(tmp_path, peer.port)
+            engines = Engines(LevelDetector(), ListTranscriber(), OneVoice())
+            node = Node(configured, engines, lambda task, call_id: EchoBrain("hello"))
+            await node.start()
+            request = CallRequest(to=NUMBER, objective="hello", voice=voice)
+            conversation = await node.converse(
+                "call_1", terms(request, configured), Task("hello"), lambda kind, data: None
+            )
+            await node.stop()
+            return conversation, peer.methods
+
+    conversation, methods = virtually(story)
+    assert conversation.ended_reason == "dial_failed"
+    assert conversation.sip_reason == "no voice en-us+zz"
+    assert methods == []
 
 
 # Tools
@@ -276,8 +310,8 @@ def test_only_a_detached_tool_outlives_its_call(
 
     conversation = virtually(story)
     assert bool(finished) is finishes
-    expected = "running" if finishes else "cancelled"
-    assert finishes or conversation.tool_calls[0]["status"] == expected
+    if not finishes:
+        assert conversation.tool_calls[0]["status"] == "cancelled"
 
 
 def test_without_anybody_to_carry_it_out_a_tool_is_recorded(tmp_path: Path) -> None:
@@ -299,7 +333,7 @@ def test_keys_that_the_brain_presses_are_pressed_here(
     tmp_path: Path, digits: str, status: str
 ) -> None:
     async def story() -> tuple[Line, Conversation]:
-        menu = [Act("press_digits", {"digits": digits})]
+        menu: list[Say | Act] = [Act("press_digits", {"digits": digits})]
         brain = EchoBrain("good morning", {"press one two": menu})
         async with line(tmp_path, "press one two", brain=brain) as call:
             await call.answers()
@@ -371,8 +405,8 @@ def test_a_hook_that_breaks_does_no_harm(tmp_path: Path) -> None:
 
 def test_the_end_is_announced_and_a_goodbye_is_said_into_silence(tmp_path: Path) -> None:
     async def story() -> Conversation:
-        settings = CallSettings(max_duration_s=60, warning_s=20.0, inactivity_s=90, record=False)
-        async with line(tmp_path, call=settings, max_duration_s=60) as call:
+        limits = CallSettings(max_duration_s=60, warning_s=20.0, inactivity_s=90, record=False)
+        async with line(tmp_path, call=limits, max_duration_s=60) as call:
             await call.answers()
             return await call.conversation
 
@@ -388,8 +422,8 @@ def test_the_end_is_announced_and_a_goodbye_is_said_into_silence(tmp_path: Path)
 
 def test_nobody_is_cut_off_for_a_goodbye(tmp_path: Path) -> None:
     async def story() -> Conversation:
-        settings = CallSettings(max_duration_s=4, record=False)
-        async with line(tmp_path, "and so on", "and so on", call=settings) as call:
+        limits = CallSettings(max_duration_s=4, record=False)
+        async with line(tmp_path, "and so on", "and so on", call=limits) as call:
             await call.answers()
             await asyncio.sleep(1.0)
             await call.speaks(6.0, 0.0)
@@ -402,8 +436,8 @@ def test_nobody_is_cut_off_for_a_goodbye(tmp_path: Path) -> None:
 
 def test_a_very_short_call_is_not_spent_on_warnings(tmp_path: Path) -> None:
     async def story() -> Conversation:
-        settings = CallSettings(max_duration_s=40, warning_s=30.0, inactivity_s=90, record=False)
-        async with line(tmp_path, call=settings) as call:
+        limits = CallSettings(max_duration_s=40, warning_s=30.0, inactivity_s=90, record=False)
+        async with line(tmp_path, call=limits) as call:
             await call.answers()
             return await call.conversation
 
@@ -412,8 +446,8 @@ def test_a_very_short_call_is_not_spent_on_warnings(tmp_path: Path) -> None:
 
 def test_whoever_speaks_without_a_pause_is_not_inactive(tmp_path: Path) -> None:
     async def story() -> bool:
-        settings = CallSettings(inactivity_s=3.0, record=False)
-        async with line(tmp_path, "a long story", call=settings) as call:
+        limits = CallSettings(inactivity_s=3.0, record=False)
+        async with line(tmp_path, "a long story", call=limits) as call:
             await call.answers()
             await asyncio.sleep(1.0)
             await call.speaks(9.0, 0.5)
@@ -424,9 +458,9 @@ def test_whoever_speaks_without_a_pause_is_not_inactive(tmp_path: Path) -> None:
 
 def test_noise_is_no_activity(tmp_path: Path) -> None:
     async def story() -> Conversation:
-        settings = CallSettings(inactivity_s=4.0, record=False)
+        limits = CallSettings(inactivity_s=4.0, record=False)
         brain = EchoBrain("good morning", {"": []})
-        async with line(tmp_path, brain=brain, call=settings) as call:
+        async with line(tmp_path, brain=brain, call=limits) as call:
             await call.answers()
             for _ in range(20):
                 if not call.conversation.done():

@@ -229,3 +229,26 @@ def fill_up(path: Path) -> None:
             os.close(full)
             return
     raise AssertionError(f"{path} is not open")
+
+
+async def test_what_is_said_while_the_recording_pauses_is_not_in_it(tmp_path: Path) -> None:
+    async with scripted_peer() as peer, real_node(tmp_path, peer.port, played()) as node:
+        call_id = await node.place()
+        invite, phone = await peer.picks_up()
+        await phone.hears()
+        live = node.application._node
+        assert live.act(call_id, "pause_recording", {}) is None
+        phone.say(tone(700, 0.5))
+        await phone.said()
+        heard = len(phone.heard)
+        await until(lambda: len(phone.heard) > heard + 1600)
+        assert live.act(call_id, "resume_recording", {}) is None
+        phone.say(tone(1100, 0.5))
+        await phone.said()
+        peer.hangs_up(invite)
+        record = await node.record(call_id)
+    assert [m["content"] for m in record["messages"]][:1] == ["good morning"]
+    callee, _, _ = read_wav(node.recording(call_id))
+    assert level_of(callee, 700) < 0.01
+    assert level_of(callee, 1100) > 0.5
+    assert len(callee) >= 8000
