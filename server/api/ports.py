@@ -5,10 +5,27 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
+from server.calls.agent import AgentConfig
 from server.calls.feed import EventFeed
-from server.calls.model import Call
+from server.calls.model import Call, Plan
 from server.calls.origin import Deployment, Origin
 from server.calls.request import CallRequest
+
+
+class Quote(Protocol):
+    """What a call would be, and cost."""
+
+    @property
+    def id(self) -> str:
+        """Names it in the payment."""
+
+    @property
+    def plan(self) -> Plan:
+        """What the objective was taken to mean."""
+
+    @property
+    def total_usd(self) -> float:
+        """With the margin."""
 
 
 class Calls(Protocol):
@@ -19,15 +36,37 @@ class Calls(Protocol):
     async def place(self, asked: CallRequest, origin: Origin) -> Call:
         """Take a call on; its record is durable then. Raises `CallError` and `PolicyError`."""
 
+    async def quote(self, asked: CallRequest, origin: Origin) -> Quote:
+        """Say what a call would cost; nothing is dialled. Raises as `place` does."""
+
     async def act(self, call_id: str, action: str, arguments: Mapping[str, JsonValue]) -> None:
         """Do something to a call. Raises `CallNotFound` and `ActionRefused`."""
 
 
-class Deployments(Protocol):
-    """The stored deployments."""
+class Stored(Protocol):
+    """What operators have stored."""
 
-    async def by_id(self, deployment_id: str) -> Deployment | None:
+    async def agent(self, name: str) -> AgentConfig | None:
+        """An agent by its id or name."""
+
+    async def deployment(self, deployment_id: str) -> Deployment | None:
         """The deployment of this id."""
 
-    async def by_number(self, number: str) -> tuple[str, Deployment] | None:
+    async def deployment_of(self, number: str) -> tuple[str, Deployment] | None:
         """The deployment whose number it is, with its id."""
+
+
+class NothingStored:
+    """Nothing is."""
+
+    async def agent(self, name: str) -> AgentConfig | None:
+        """None."""
+        return None
+
+    async def deployment(self, deployment_id: str) -> Deployment | None:
+        """None."""
+        return None
+
+    async def deployment_of(self, number: str) -> tuple[str, Deployment] | None:
+        """None."""
+        return None
