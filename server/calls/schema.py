@@ -235,6 +235,15 @@ audit = Table(
 )
 """Append-only; each row holds the hash of the one before."""
 
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("seq", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+"""One row, of id 1: the last row of `audit`, by which its loss is seen."""
+
 nodes = Table(
     "nodes",
     metadata,
