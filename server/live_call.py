@@ -73,6 +73,8 @@ class Attached:
     """Carries out what the brain asks for besides speaking; without it, that is only recorded."""
     detached_tools: Container[str] = ()
     """Names of the tools that go on when the call is over."""
+    can_transfer: bool = False
+    """`use_tool` knows `transfer`, so that a client and a hook may ask for it too."""
     on_event: OnEvent | None = None
     """Asked outside the packet path."""
 
@@ -116,6 +118,11 @@ class LiveCall:
         self._watch: Watch | None = None
         self._actions: Actions | None = None
         self._warnings: list[str] = []
+
+    @property
+    def leg(self) -> str:
+        """Its Call-ID; empty before it is dialled."""
+        return self._leg
 
     @property
     def pacer(self) -> Pacer:
@@ -253,7 +260,7 @@ class LiveCall:
             session=session,
             press=self._stream.send_digits,
             recorder=self._recorder,
-            transfer=self._transfer if self._attached.use_tool else None,
+            transfer=self._transfer if self._attached.can_transfer else None,
             tell=self._tell,
         )
         self._watch = Watch(

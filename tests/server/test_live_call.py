@@ -328,6 +328,28 @@ def test_without_anybody_to_carry_it_out_a_tool_is_recorded(tmp_path: Path) -> N
     assert tool == {"name": "look_up", "arguments": {"id": 7}, "status": "recorded"}
 
 
+@pytest.mark.parametrize("can_transfer", [True, False])
+def test_a_client_may_transfer_where_the_tools_can(tmp_path: Path, can_transfer: bool) -> None:
+    used: list[str] = []
+
+    async def use(name: str, arguments: Mapping[str, object]) -> Answer:
+        used.append(name)
+        return Answer(True, "transferred")
+
+    async def story() -> Refusal | None:
+        attached = Attached(use, can_transfer=can_transfer)
+        async with line(tmp_path, attached=attached) as call:
+            await call.answers()
+            await asyncio.sleep(1.0)
+            refusal = call.act("transfer", to="support")
+            await asyncio.sleep(1.0)
+            return refusal
+
+    refusal = virtually(story)
+    assert (refusal is None) is can_transfer
+    assert used == (["transfer"] if can_transfer else [])
+
+
 @pytest.mark.parametrize(("digits", "status"), [("12", "done"), ("x", "failed")])
 def test_keys_that_the_brain_presses_are_pressed_here(
     tmp_path: Path, digits: str, status: str
