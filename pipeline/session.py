@@ -262,7 +262,8 @@ class Session:
 
     def _take_floor(self) -> None:
         """Say what waits for a silence: what a tool's result calls for, else a remark."""
-        if not self.is_silent or self.is_muted or self._over:
+        waits = self._record.answered_at is None or self._over or self.is_muted
+        if waits or not self.is_silent:
             return
         if self._result_due and not self._tools_running:
             self._answer()

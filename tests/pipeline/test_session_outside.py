@@ -127,6 +127,19 @@ def test_a_remark_waits_until_nobody_speaks() -> None:
     ]
 
 
+def test_a_remark_waits_for_the_answer() -> None:
+    async def story() -> Stage:
+        stage = Stage(EchoBrain("hello there"))
+        await stage.session.prepare()
+        stage.session.say_when_silent("one moment")
+        await stage.silence(1.0)
+        stage.session.answered(now())
+        await stage.silence(2.0)
+        return stage
+
+    assert run(story()).said() == [("assistant", "hello there"), ("assistant", "one moment")]
+
+
 def test_a_remark_that_was_withdrawn_is_not_said() -> None:
     async def story() -> Stage:
         stage = Stage(EchoBrain("one two three four five"))
