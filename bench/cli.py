@@ -12,7 +12,7 @@ import typer
 import uvloop
 from rich.console import Console
 
-from bench import bargein, density, latency
+from bench import bargein, density, latency, throughput
 from bench.errors import BenchError
 from bench.report import Report
 from server.errors import ServerError
@@ -33,6 +33,7 @@ _BENCHES: dict[str, Bench] = {
     "latency": latency.run,
     "bargein": bargein.run,
     "density": density.run,
+    "requests": throughput.run,
 }
 
 
@@ -58,6 +59,14 @@ def density_command(
 ) -> None:
     """Calls that one core carries (M6)."""
     _run(["density"], quick, json, out, seed)
+
+
+@app.command("requests")
+def requests_command(
+    quick: Quick = False, json: Json = None, out: Out = Path("out/bench"), seed: Seed = 1
+) -> None:
+    """Placing calls while ten others talk, and what it does to these."""
+    _run(["requests"], quick, json, out, seed)
 
 
 @app.command("all")
