@@ -64,6 +64,14 @@ ring_timeout_s = {self.ring_timeout_s}
 
 [limits]
 concurrent_calls = {self.concurrent_calls}
+calls_per_number = 1000
+
+[policy]
+home_region = "CA"
+allowed_regions = ["CA", "US"]
+
+[policy.hours]
+outside = "allow"
 """
 
 

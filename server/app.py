@@ -16,6 +16,7 @@ from models.piper import PiperVoice
 from models.silero import SileroDetector
 from models.whisper import WhisperTranscriber
 from pipeline.brain import LlmBrain
+from pipeline.playbook import Playbook
 from pipeline.ports import Brain
 from pipeline.scripted import ScriptedBrain
 from pipeline.session import Engines
@@ -23,9 +24,15 @@ from pipeline.task import Task
 from server.api.http import build_http, start_http
 from server.api.keys import KeyRing
 from server.calls.brief import load_playbook
+from server.calls.durable import Durable
 from server.calls.store import CallStore
+from server.calls.webhooks.deliveries import Deliveries
 from server.calls.workflow import CallWorkflow
+from server.identity import node_id, webhook_secret
 from server.node import MakeBrain, Node
+from server.outward.client import OutwardClient
+from server.outward.rules import OutwardRules
+from server.sections import WebhookSettings
 from server.settings import EngineSettings, Settings
 
 _DRAIN_S = 8.0
@@ -76,20 +83,37 @@ class Application:
         self.choices = list(self._set.choices)
         self._node = Node(settings, self._set.engines, self._set.make_brain)
         await asyncio.gather(self._node.start(), *(part.start() for part in self._set.processes))
-        self._workflow = CallWorkflow(self._store, self._node, settings, playbook)
-        await self._workflow.recover()
+        await self._begin_calls(playbook)
         http = build_http(self._store, self._workflow, settings, self.readiness)
-        self._http: web.AppRunner = await start_http(http, settings)
+        try:
+            self._http: web.AppRunner = await start_http(http, settings)
+        except OSError:
+            await self._durable.stop()  # its thread would keep the process alive
+            raise
         host, port = self._http.addresses[0][:2]
         self.url = f"http://{host}:{port}"
         self._state = "ok"
         gc.collect()
         gc.freeze()
 
+    async def _begin_calls(self, playbook: Playbook) -> None:
+        """Take up what the node was doing when it last stopped."""
+        settings = self._settings
+        rules = outward_rules(settings.webhooks)
+        deliveries = Deliveries(self._store, OutwardClient(rules), rules, webhook_secret(settings))
+        name = node_id(settings.data.dir)
+        self._durable = Durable(settings.data.database, name, settings.calls_at_once)
+        self._workflow = CallWorkflow(
+            self._store, self._node, settings, playbook, self._durable, deliveries
+        )
+        await self._durable.start(self._workflow)
+        await self._workflow.recover()
+
     async def stop(self) -> None:
         """Hang up, complete the records, and let everything go."""
         self._state = "stopping"
         await self._workflow.drain(_DRAIN_S)
+        await self._durable.stop()
         await self._http.cleanup()
         await self._node.stop()
         assert self._set is not None
@@ -103,6 +127,11 @@ class Application:
         down = [part.host.name for part in processes if part.host.pid is None]
         engines = f"down: {', '.join(down)}" if down else "ok"
         return {"node": self._state, "engines": engines, "trunk": trunks}
+
+
+def outward_rules(settings: WebhookSettings) -> OutwardRules:
+    """Where webhooks and tools may reach."""
+    return OutwardRules.parse(settings.allow, allow_http=settings.allow_http)
 
 
 def choose_engines(settings: EngineSettings) -> EngineSet:

@@ -195,6 +195,24 @@ class Node:
         live.hang_up()
         return True
 
+    def dialog(self, call_id: str) -> str | None:
+        """What it takes to hang up an answered call after a crash (`release`)."""
+        live = self._live.get(call_id)
+        if live is None or self._endpoint is None:
+            return None
+        return self._endpoint.agent.dialog(live.leg)
+
+    def release(self, dialog: str) -> None:
+        """Hang up on whoever was talking to a node that is gone."""
+        assert self._endpoint is not None
+        trunk = self._settings.trunk
+        credentials = _credentials(trunk) if trunk else None
+        try:
+            self._endpoint.agent.release(dialog, credentials, self._endpoint.now())
+        except SipError as error:
+            log.error("a line that was left open cannot be closed: %s", error)
+        self._endpoint.flush()
+
     def _on_sip(self, event: sip.Event) -> None:
         live = self._by_leg.get(event.call_id)
         if live is not None:

@@ -14,6 +14,8 @@ from server.calls.store import CallStore
 
 BACKLOG = 1000
 HEARTBEAT_S = 15.0
+POLL_S = 0.5
+"""How often the events of a call are looked up that this process does not work on."""
 
 
 class EventFeed:
@@ -73,19 +75,32 @@ async def follow(
 ) -> AsyncGenerator[CallEvent | None]:
     """Yield a call's events after number `after`, past and future, up to the last.
 
+    Events of a call that another node works on, or nobody yet, are looked up as they come.
     Yields None whenever nothing has happened for `heartbeat_s`. Raises `CallNotFound`.
     """
     with feed.listen(call_id) as live:
-        await store.get(call_id)
-        over = not store.is_open(call_id)
+        record = await store.get(call_id)
+        over = record.status == "ended" or store.is_given_up(call_id)
         for past in await store.events_after(call_id, after):
             yield past
             after = past.seq
             over = over or past.type == LAST_EVENT
+        quiet_s = 0.0
         while not over and not live.cut_off:
-            event = await live.next(heartbeat_s)
-            if event is None:
+            wait_s = heartbeat_s if store.is_open(call_id) else min(heartbeat_s, POLL_S)
+            event = await live.next(wait_s)
+            news = [event] if event is not None else await _missed(store, call_id, after)
+            for one in news:
+                if one.seq > after:
+                    yield one
+                    after, quiet_s = one.seq, 0.0
+                    over = one.type == LAST_EVENT
+            quiet_s += wait_s if not news else 0.0
+            if quiet_s >= heartbeat_s:
+                quiet_s = 0.0
                 yield None
-            elif event.seq > after:
-                yield event
-                over = event.type == LAST_EVENT
+
+
+async def _missed(store: CallStore, call_id: str, after: int) -> list[CallEvent]:
+    """What was written elsewhere since; nothing where this process writes."""
+    return [] if store.is_open(call_id) else list(await store.events_after(call_id, after))

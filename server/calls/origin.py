@@ -56,6 +56,8 @@ class Origin:
     deployment_id: str | None = None
     deployment: Deployment | None = None
     idempotency_key: str | None = None
+    body_hash: str | None = None
+    """SHA-256 of the canonical body, in hex: what an idempotency key stands for."""
     wallet: str | None = None
     """OneShot: whose agent pays."""
     warnings: tuple[str, ...] = field(default=())

@@ -12,15 +12,28 @@ from pipeline.analysis import Analysis
 from pipeline.ports import Message
 from server.calls.conversation import Conversation
 from server.calls.model import Call, CallMessage, Criterion, EndedReason, Outcome, Status
+from server.calls.origin import Origin
 from server.calls.terms import CallTerms
 
 SPEAKERS = {"assistant": "Agent", "user": "Callee"}
 
 
-def queued(call_id: str, request: CallTerms, warnings: Sequence[str], now: datetime) -> Call:
-    """The record of a call that has been taken on."""
+def queued(
+    call_id: str,
+    request: CallTerms,
+    warnings: Sequence[str],
+    now: datetime,
+    *,
+    due: datetime | None = None,
+    origin: Origin | None = None,
+) -> Call:
+    """The record of a call that has been taken on. due: where it is not to be dialled now."""
     call = Call(
         id=call_id,
+        status="scheduled" if due is not None else "queued",
+        dialect=origin.dialect if origin else "native",
+        deployment_id=origin.deployment_id if origin else None,
+        key_id=(origin.caller.key_id or None) if origin else None,
         to=request.parties[0],
         parties=request.parties if len(request.parties) > 1 else (),
         agent_name=request.agent_name,
@@ -31,7 +44,7 @@ def queued(call_id: str, request: CallTerms, warnings: Sequence[str], now: datet
         warnings=tuple(warnings),
         agent_id=request.agent_id,
         variables=request.variables,
-        scheduled_at=request.scheduled_at,
+        scheduled_at=due or request.scheduled_at,
         metadata=request.metadata,
     )
     return call.model_copy(update={"from_": request.from_})
@@ -40,6 +53,20 @@ def queued(call_id: str, request: CallTerms, warnings: Sequence[str], now: datet
 def dialled(call: Call, now: datetime) -> Call:
     """The record of a call whose INVITE is on its way."""
     return call.model_copy(update={"started_at": now, "updated_at": now})
+
+
+def postponed(call: Call, due: datetime, attempt: int, now: datetime) -> Call:
+    """The record of a call that will be dialled later, perhaps again."""
+    return call.model_copy(
+        update={
+            "status": "scheduled",
+            "scheduled_at": due,
+            "attempt": attempt,
+            "started_at": None,
+            "answered_at": None,
+            "updated_at": now,
+        }
+    )
 
 
 def progressed(call: Call, status: Status, now: datetime) -> Call:
@@ -52,7 +79,8 @@ def progressed(call: Call, status: Status, now: datetime) -> Call:
 
 def concluded(call: Call, conversation: Conversation, analysis: Analysis, now: datetime) -> Call:
     """The final record. A moment that was shown while the call went on stays as it was."""
-    messages = tuple(_message(message) for message in conversation.messages)
+    spoken = (message for message in conversation.messages if message.role in SPEAKERS)
+    messages = tuple(_message(message) for message in spoken)
     criteria = tuple(Criterion(**asdict(criterion)) for criterion in analysis.criteria)
     return call.model_copy(
         update={

@@ -1,263 +1,312 @@
-"""One call from the request to the record: admit, dial, converse, analyse, deliver.
+"""One call from the request to the record: admit, schedule, queue, dial, converse, judge, tell.
 
-Stands after the API, before the node that dials. Each call is an asyncio task; its record
-is durable, the live call is not and is never replayed: one that was cut short by a crash is
-closed as `node_lost` and not dialled again.
+Stands after the API, before the node that dials. What is here is the way of a request, top to
+bottom; each step of it is in a module of its own, and DBOS sees to it that none is forgotten
+(`durable`). An immediate call that finds a place is dialled at once: its workflow starts beside
+it and only waits for what comes of it.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, Protocol
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from pipeline.analysis import Analysis, analyse
 from pipeline.playbook import Playbook
-from pipeline.task import Task
-from server.calls.admission import admit
-from server.calls.brief import brief
-from server.calls.conversation import Conversation, Report
-from server.calls.errors import Draining
+from server.calls import dials
+from server.calls.admission import Admitted, Candidate, Desk, Known
+from server.calls.attempts import Attempts, Dialler, Live
+from server.calls.closing import Closing
+from server.calls.durable import Durable
+from server.calls.errors import ActionRefused, CallError, CallNotFound, Draining
 from server.calls.events import utc_now
 from server.calls.feed import EventFeed
 from server.calls.ids import new_call_id
-from server.calls.model import Call, EndedReason, Status
-from server.calls.record import abandoned, concluded, dialled, progressed, queued
+from server.calls.model import Call
+from server.calls.origin import Caller, Origin
+from server.calls.preparation import NothingStored, Preparation, Prepared, Stored
+from server.calls.record import queued
 from server.calls.request import CallRequest
-from server.calls.salvage import salvaged
+from server.calls.rules import check, due_at
+from server.calls.slots import Capacity, Claim, Slots
 from server.calls.store import CallStore
-from server.calls.terms import CallTerms, terms
+from server.calls.webhooks.deliveries import Deliveries
 from server.settings import Settings
 
 log = logging.getLogger(__name__)
 
-PROGRESS: tuple[Status, ...] = ("ringing", "in-progress", "transferring")
 NODE_STOPPING = "node-stopping"
 """The warning on calls that were hung up or withdrawn because the node was stopped."""
-WRITE_ATTEMPTS = 5
-WRITE_RETRY_S = 0.5
-
-
-class Dialler(Protocol):
-    """The node, as far as a workflow knows it."""
-
-    async def converse(
-        self, call_id: str, request: CallTerms, task: Task, report: Report
-    ) -> Conversation:
-        """Dial, talk, hang up. `report` takes `status`, `transcript.final` and the like."""
-
-    def hang_up(self, call_id: str) -> bool:
-        """End a call that is ringing or going on; False where there is none."""
-
-
-@dataclass(slots=True)
-class Placed:
-    """A call that this node is working on."""
-
-    record: Call
-    request: CallTerms
-    brief: Task
-    stage: Literal["taken", "waiting", "dialling"] = "taken"
-    """Taken: its record is being written. Waiting: the node has as many calls as it may."""
-    withdrawn: bool = False
-    """Hung up by the client before it was dialled."""
-    task: "asyncio.Task[None] | None" = field(default=None, repr=False)
+INSIST_S = 1.0
+Errand = Callable[[], Awaitable[None]]
+NOBODY = Origin(Caller(""))
+"""Who asks where no key is involved."""
 
 
 class CallWorkflow:
-    """Every call of this node, each carried out by a task of its own."""
+    """Every call of this node."""
 
     def __init__(
-        self, store: CallStore, dialler: Dialler, settings: Settings, playbook: Playbook
+        self,
+        store: CallStore,
+        dialler: Dialler,
+        settings: Settings,
+        playbook: Playbook,
+        durable: Durable,
+        deliveries: Deliveries,
+        stored: Stored | None = None,
     ) -> None:
         self.feed = EventFeed()
-        self._store = store
-        self._dialler = dialler
-        self._settings = settings
-        self._playbook = playbook
-        self._slots = asyncio.Semaphore(settings.calls_at_once)
-        self._live: dict[str, Placed] = {}
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._store, self._dialler, self._settings = store, dialler, settings
+        self._durable, self._deliveries = durable, deliveries
+        self._preparation = Preparation(settings, playbook, stored or NothingStored())
+        limits = settings.limits
+        capacity = Capacity(
+            settings.calls_at_once,
+            limits.calls_per_number,
+            limits.calls_per_key,
+            limits.calls_per_deployment,
+        )
+        slots = Slots(capacity)
+        self._desk = Desk(slots, capacity, limits.queued_calls, durable.node_id)
+        self._closing = Closing(store, self.feed)
+        self.attempts = Attempts(
+            store, dialler, settings, self.feed, self._closing, slots, capacity, durable.node_id
+        )
         self._draining = False
+        self._placing: set[asyncio.Task[Call]] = set()
+        self._errands: set[asyncio.Task[None]] = set()
+        store.on_deliveries(self._send)
 
-    async def place(self, asked: CallRequest) -> Call:
-        """Take a call on; when this returns, its record is durable and it is being dialled.
+    # The way of a request
 
-        Raises `Refused` and `Draining`.
+    async def place(self, asked: CallRequest, origin: Origin = NOBODY) -> Call:
+        """Take a call on; when this returns, its record is durable.
+
+        The same idempotency key and body give the same call. Raises `CallError` and
+        `PolicyError`.
         """
         if self._draining:
             raise Draining
-        admit(asked, self._settings)
-        request = terms(asked, self._settings)
-        task, warnings = brief(request, self._playbook)
-        call = queued(new_call_id(), request, warnings, utc_now())
-        live = Placed(call, request, task)
-        self._live[call.id] = live
-        self._idle.clear()
+        # A client that leaves must not leave half a call behind.
+        placing = asyncio.create_task(self._place(asked, origin))
+        self._placing.add(placing)
+        placing.add_done_callback(self._placing.discard)
+        return await asyncio.shield(placing)
+
+    async def _place(self, asked: CallRequest, origin: Origin) -> Call:
+        now = utc_now()
+        prepared = await self._preparation.prepare(asked, origin.deployment)
+        check(prepared.terms, asked, origin, self._settings)
+        due = due_at(prepared.terms, self._settings, now)
+        call = queued(
+            new_call_id(),
+            prepared.terms,
+            (*origin.warnings, *prepared.warnings),
+            now,
+            due=due if due > now else None,
+            origin=origin,
+        )
+        live = self._live(call, prepared)
+        candidate = Candidate(call, asked, origin, live.claim, most_cents=0.0)
         try:
-            await self._store.create(call, asked)
+            verdict = await self._store.transact(partial(self._desk.admit, candidate, now))
         except BaseException:
-            self._forget(live)
+            self._desk.slots.release(call.id)
             raise
-        live.task = asyncio.create_task(self._carry_out(live), name=call.id)
-        return call
+        match verdict:
+            case Known(call_id=call_id):
+                return await self._store.get(call_id)
+            case CallError():
+                raise verdict
+            case Admitted():
+                await self._set_out(live, verdict)
+                return call
+
+    async def _set_out(self, live: Live, admitted: Admitted) -> None:
+        """Dial at once, or leave it to the queue. The call exists: nothing here may fail."""
+        call_id = live.record.id
+        if admitted.at_once:
+            await self._store.open_log(call_id)
+            live.withdrawn = self._draining
+            self.attempts.begin(live, admitted=True)
+            self._insist(partial(self._durable.begin, call_id))
+        else:
+            due = live.claim.due
+            self._insist(partial(self._durable.enqueue, call_id, due))
+
+    # What DBOS asks for (`durable.Worker`)
+
+    async def carry_out(self, call_id: str) -> float | None:
+        """Take a call as far as it goes; returns when to go on, in Unix seconds."""
+        if self._draining:
+            await asyncio.Event().wait()  # until this process ends; the next goes on
+        going_on = self.attempts.live.get(call_id)
+        if going_on is not None and going_on.task is not None:
+            return await asyncio.shield(going_on.task)
+        try:
+            call = await self._store.get(call_id)
+        except CallNotFound:
+            return None
+        if call.status == "ended":
+            return None
+        due = await self._closing.due_at(call_id)
+        if due is not None and due > utc_now():
+            return due.timestamp()
+        return await self._go_on(call)
+
+    async def _go_on(self, call: Call) -> float | None:
+        await self._store.open_log(call.id)
+        try:
+            asked = await self._store.request(call.id)
+            prepared = await self._preparation.again(asked, call.deployment_id)
+            live = self._live(call, prepared)
+        except Exception:
+            log.exception("%s: what was asked can no longer be done", call.id)
+            await self._closing.abandon(call, "engine_error")
+            return None
+        try:
+            return await asyncio.shield(asyncio.ensure_future(self.attempts.take_up(live)))
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("%s: it could not be carried out", call.id)
+            await self._closing.abandon(call, "engine_error")
+            return None
+
+    async def deliver(self, delivery_id: str) -> float | None:
+        """Try once to deliver a webhook."""
+        return await self._deliveries.deliver(delivery_id)
+
+    # What clients ask for
+
+    async def act(self, call_id: str, action: str, arguments: Mapping[str, object]) -> None:
+        """Do something to a call. Raises `CallNotFound` and `ActionRefused`."""
+        live = self.attempts.live.get(call_id)
+        if action in ("hang_up", "cancel"):
+            await self._end(call_id, live, action)
+        elif live is None or live.stage != "dialling":
+            await self._refuse(call_id)
+        else:
+            denial = self._dialler.act(call_id, action, arguments)
+            if denial is not None:
+                raise ActionRefused(denial.detail, denial.code)
 
     def hang_up(self, call_id: str) -> bool:
-        """End a call in whatever state it is; False where it is over."""
-        live = self._live.get(call_id)
-        if live is None:
+        """End a call that is live on this node; False where none is."""
+        live = self.attempts.live.get(call_id)
+        return live is not None and self._hang_up(live)
+
+    async def replay(self, delivery_id: str) -> bool:
+        """Deliver again what was given up; False where there is nothing of it."""
+        if not await self._deliveries.revive(delivery_id):
             return False
-        if live.stage == "dialling":
-            return self._dialler.hang_up(call_id)
-        if live.stage == "waiting" and live.task is not None and not live.withdrawn:
-            live.task.cancel()
-        live.withdrawn = True
+        await self._durable.send(delivery_id, run=_again())
         return True
 
-    async def recover(self) -> int:
-        """Close what was going on when the node last stopped. Returns how many there were.
+    def _hang_up(self, live: Live) -> bool:
+        live.hung_up = True
+        if live.stage == "dialling":
+            return self._dialler.hang_up(live.record.id)
+        if live.stage == "over":
+            return False
+        self.attempts.withdraw(live)
+        return True
 
-        What was said until then is judged like any other call.
+    async def _end(self, call_id: str, live: Live | None, action: str) -> None:
+        if live is not None and action == "cancel" and live.stage == "dialling":
+            raise ActionRefused("the call is being made; hang it up instead")
+        if live is not None and self._hang_up(live):
+            return
+        call = await self._store.get(call_id)
+        if call.status not in ("scheduled", "queued"):
+            raise ActionRefused(f"the call is {call.status}")
+        prepared = await self._preparation.again(
+            await self._store.request(call_id), call.deployment_id
+        )
+        await self.attempts.cancel(self._live(call, prepared))
+
+    async def _refuse(self, call_id: str) -> None:
+        call = await self._store.get(call_id)
+        raise ActionRefused(f"the call is {call.status}; it must be going on for this")
+
+    # The node's beginning and end
+
+    async def recover(self) -> int:
+        """Let go of whoever was on the line when the node last stopped, and take up every call.
+
+        Returns how many lines were up. To be called once the workflows have been started.
         """
-        left = await self._store.unfinished()
-        for call in left:
-            try:
-                await self._salvage(call)
-            except Exception:
-                log.exception("%s: what was said is only in its events", call.id)
-                await self._abandon(call, "node_lost")
+        async with self._store.engine.connect() as connection:
+            left = await dials.left_open(connection, self._durable.node_id)
+        left = tuple(one for one in left if one.call_id not in self.attempts.live)
+        for one in left:
+            if one.dialog is not None:
+                self._dialler.release(one.dialog)
+        cared_for = await self._durable.under_way()
+        for call_id in await self._store.unfinished():
+            if call_id not in cared_for and call_id not in self.attempts.live:
+                await self._durable.begin(call_id, run=_again())
+        for delivery_id in await self._deliveries.pending():
+            if delivery_id not in cared_for:
+                await self._durable.send(delivery_id)
         return len(left)
 
     async def drain(self, timeout_s: float) -> None:
         """Take no more calls, hang up those that are going on, and wait for their records.
 
-        What has not ended within `timeout_s` is left to `recover` at the next start.
+        Calls that wait go on at the next start, as does what has not ended in time.
         """
         self._draining = True
-        for call_id, live in list(self._live.items()):
-            if self.hang_up(call_id):
+        await asyncio.gather(*self._placing, return_exceptions=True)
+        for live in list(self.attempts.live.values()):
+            if live.stage == "waiting":
+                self.attempts.leave(live)
+            elif self._hang_up(live):
                 warnings = (*live.record.warnings, NODE_STOPPING)
                 live.record = live.record.model_copy(update={"warnings": warnings})
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._idle.wait()
-        late = [live.task for live in self._live.values() if live.task is not None]
+                await self.attempts.idle()
+        late = [live.task for live in self.attempts.live.values() if live.task is not None]
+        late += self._errands
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    async def _carry_out(self, live: Placed) -> None:
-        try:
-            conversation = await self._converse(live)
-            record = concluded(
-                live.record, conversation, _verdict(live.brief, conversation), utc_now()
-            )
-            await self._deliver(record, conversation)
-        except Exception:
-            log.exception("%s: its record could not be completed", live.record.id)
-            await self._abandon(live.record, "engine_error")
-        finally:
-            self._forget(live)
+    def _live(self, call: Call, prepared: Prepared) -> Live:
+        due = call.scheduled_at or call.created_at
+        numbers = prepared.terms.parties
+        claim = Claim(call.id, numbers, call.key_id, call.deployment_id, due.timestamp())
+        subscriptions = self._deliveries.subscriptions(call.id, prepared.terms.webhooks)
+        return Live(call, prepared, claim, subscriptions)
 
-    async def _converse(self, live: Placed) -> Conversation:
-        begun = utc_now()
-        reason: EndedReason = "canceled"
-        if live.withdrawn:
-            return Conversation(ended_reason=reason, started_at=begun, ended_at=begun)
-        try:
-            live.stage = "waiting"
-            async with self._slots:
-                live.stage = "dialling"
-                live.record = dialled(live.record, utc_now())
-                return await self._dialler.converse(
-                    live.record.id, live.request, live.brief, partial(self._report, live)
-                )
-        except asyncio.CancelledError:
-            if not live.withdrawn or live.task is None:
-                raise
-            live.task.uncancel()
-        except Exception:
-            log.exception("%s: the conversation failed", live.record.id)
-            reason = "engine_error"
-        return Conversation(ended_reason=reason, started_at=begun, ended_at=utc_now())
+    def _send(self, delivery_ids: Sequence[str]) -> None:
+        for delivery_id in delivery_ids:
+            self._insist(partial(self._durable.send, delivery_id))
 
-    async def _deliver(self, record: Call, conversation: Conversation | None = None) -> None:
-        """Commit the final record and tell the listeners; insists while the database fails.
+    def _insist(self, errand: Errand) -> None:
+        """Have a workflow begun in the background; where it fails, again and again.
 
-        Raises SQLAlchemyError where that does not help, and whatever is wrong with the record.
+        A crash before it has worked is made good by `recover`.
         """
-        recording = conversation.recording if conversation else None
-        for attempt in range(1, WRITE_ATTEMPTS + 1):
-            try:
-                event = await self._store.conclude(record, _last_words(record), recording)
-            except SQLAlchemyError as error:
-                log.warning("%s: %s while closing the record", record.id, type(error).__name__)
-                if attempt == WRITE_ATTEMPTS:
-                    raise
-                await asyncio.sleep(WRITE_RETRY_S * attempt)
-            else:
-                self.feed.publish(event)
-                log.info("%s ended: %s", record.id, record.ended_reason)
-                return
+        task = asyncio.create_task(_until_done(errand))
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
 
-    async def _salvage(self, call: Call) -> None:
-        """Close a call that went down with the node. Raises whatever keeps it from being judged."""
-        request = terms(await self._store.request(call.id), self._settings)
-        task, _ = brief(request, self._playbook)
-        path = self._settings.data.recording_of(call.id)
-        recording = path if await asyncio.to_thread(path.is_file) else None
-        conversation = salvaged(call, await self._store.events_after(call.id), recording)
-        record = concluded(call, conversation, _verdict(task, conversation), utc_now())
-        record = record.model_copy(update={"started_at": call.started_at})
-        await self._deliver(record, conversation)
 
-    async def _abandon(self, call: Call, reason: EndedReason) -> None:
-        """Close a call of which nothing more is known. Whatever fails, its listeners are told."""
-        record = abandoned(call, reason, utc_now())
+async def _until_done(errand: Errand) -> None:
+    while True:
         try:
-            await self._deliver(record)
+            await errand()
         except Exception:
-            log.exception("%s: the final record is lost", call.id)
-            self.feed.publish(self._store.give_up(call.id, _last_words(record)))
-
-    def _report(self, live: Placed, kind: str, data: Mapping[str, object]) -> None:
-        """Keep and publish one event of a call that is going on; a status only where it changes."""
-        status = next((s for s in PROGRESS if kind == "status" and s == data.get("status")), None)
-        if status is not None and status == live.record.status:
+            log.exception("a workflow could not be begun")
+            await asyncio.sleep(INSIST_S)
+        else:
             return
-        event = self._store.append_event(live.record.id, kind, data)
-        if status is not None:
-            live.record = progressed(live.record, status, utc_now())
-            self._store.update(live.record)
-        if event is not None:
-            self.feed.publish(event)
-
-    def _forget(self, live: Placed) -> None:
-        del self._live[live.record.id]
-        if not self._live:
-            self._idle.set()
 
 
-def _verdict(task: Task, conversation: Conversation) -> Analysis:
-    return analyse(
-        task,
-        conversation.messages,
-        ended_reason=conversation.ended_reason,
-        answered_by=conversation.answered_by,
-    )
-
-
-def _last_words(record: Call) -> dict[str, object]:
-    """The data of the last event."""
-    return {
-        "status": record.status,
-        "ended_reason": record.ended_reason,
-        "sip_status": record.sip_status,
-        "duration_s": record.duration_s,
-        "success": record.outcome.success if record.outcome else None,
-    }
+def _again() -> str:
+    """A name for a workflow about something that had one before."""
+    return f"again-{time.time_ns()}"

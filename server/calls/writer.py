@@ -22,7 +22,7 @@ from server.calls.database import take_turn
 from server.calls.events import CallEvent, rfc3339
 from server.calls.model import Call
 from server.calls.request import CallRequest
-from server.calls.schema import call_events, calls
+from server.calls.schema import call_events, calls, dials, webhook_deliveries
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,28 @@ class Recording:
     path: Path
 
 
-Write = NewCall | Call | CallEvent | Recording
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A message that a webhook is owed."""
+
+    id: str
+    call_id: str
+    event: str
+    url: str
+    document: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Established:
+    """Somebody answered: what it takes to hang up after a crash."""
+
+    call_id: str
+    attempt: int
+    dialog: str
+
+
+Write = NewCall | Call | CallEvent | Recording | NewDelivery | Established
 
 
 @dataclass(slots=True)
@@ -75,14 +96,16 @@ class RecordWriter:
     """One bounded queue and the task that empties it."""
 
     def __init__(self, engine: AsyncEngine, capacity: int = CAPACITY) -> None:
+        self.on_deliveries: Callable[[Sequence[str]], None] = lambda ids: None
+        """Told the ids of deliveries once they are committed."""
         self._engine = engine
         self._queue: asyncio.Queue[_Job | None] = asyncio.Queue(capacity)
         self._task = asyncio.create_task(self._run(), name="record-writer")
 
-    def put(self, write: Write) -> bool:
-        """Queue one write. False where the queue is full and it was dropped."""
+    def put(self, *writes: Write) -> bool:
+        """Queue writes. False where the queue is full and they were dropped."""
         try:
-            self._queue.put_nowait(_Job((write,)))
+            self._queue.put_nowait(_Job(writes))
         except asyncio.QueueFull:
             log.error("the database is too slow: a write was dropped")
             return False
@@ -138,6 +161,7 @@ class RecordWriter:
     async def _transact(self, jobs: Sequence[_Job]) -> None:
         if not any(job.writes or job.decision for job in jobs):
             return
+        owed = [write.id for job in jobs for write in job.writes if isinstance(write, NewDelivery)]
         async with self._engine.begin() as connection:
             if any(job.decision for job in jobs):
                 await take_turn(connection)
@@ -149,6 +173,8 @@ class RecordWriter:
                     writes.clear()
                     job.result = await job.decision(connection)
             await write_all(connection, writes)
+        if owed:
+            self.on_deliveries(owed)
 
 
 async def write_all(connection: AsyncConnection, writes: Sequence[Write]) -> None:
@@ -159,6 +185,9 @@ async def write_all(connection: AsyncConnection, writes: Sequence[Write]) -> Non
     events = [_event_row(write) for write in writes if isinstance(write, CallEvent)]
     if events:
         await connection.execute(insert(call_events), events)
+    owed = [_delivery_row(write) for write in writes if isinstance(write, NewDelivery)]
+    if owed:
+        await connection.execute(insert(webhook_deliveries), owed)
     newest = {write.id: write for write in writes if isinstance(write, Call)}
     for call in newest.values():
         changed = update(calls).where(calls.c.id == call.id)
@@ -167,6 +196,9 @@ async def write_all(connection: AsyncConnection, writes: Sequence[Write]) -> Non
         if isinstance(write, Recording):
             kept = update(calls).where(calls.c.id == write.call_id)
             await connection.execute(kept.values(recording=write.path.name))
+        elif isinstance(write, Established):
+            up = (dials.c.call_id == write.call_id) & (dials.c.attempt == write.attempt)
+            await connection.execute(update(dials).where(up).values(dialog=write.dialog))
 
 
 def _call_row(new: NewCall) -> dict[str, object]:
@@ -196,4 +228,18 @@ def _event_row(event: CallEvent) -> dict[str, object]:
         "type": event.type,
         "at": rfc3339(event.at),
         "data": to_json(event.data, serialize_unknown=True).decode(),
+    }
+
+
+def _delivery_row(owed: NewDelivery) -> dict[str, object]:
+    return {
+        "id": owed.id,
+        "call_id": owed.call_id,
+        "event": owed.event,
+        "url": owed.url,
+        "document": owed.document,
+        "status": "pending",
+        "attempts": 0,
+        "created_at": rfc3339(owed.at),
+        "updated_at": rfc3339(owed.at),
     }

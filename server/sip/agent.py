@@ -12,10 +12,12 @@ from server.sip.digest import Credentials
 from server.sip.errors import BadRequestError, ParseError, UsageError
 from server.sip.events import Address, Event, OptionsResult, legible
 from server.sip.incoming import IncomingCall
+from server.sip.kept_dialog import dump_dialog, load_dialog
 from server.sip.message import Request, Response, parse_message
 from server.sip.outgoing import OutgoingCall
 from server.sip.outgoing_message import OutgoingMessage
 from server.sip.reception import Reception
+from server.sip.session import Session
 from server.sip.transaction import NoResponse
 
 __all__ = ["Address", "Credentials", "Event", "UserAgent"]
@@ -157,6 +159,32 @@ class UserAgent:
         if call is not None:
             call.hang_up(now, reason)
 
+    def dialog(self, call_id: str) -> str | None:
+        """An answered call as `release` takes it, in this process or a later one."""
+        call = self._calls.get(call_id)
+        dialog = call.dialog if call is not None else None
+        return dump_dialog(dialog) if dialog is not None else None
+
+    def release(self, kept: str, credentials: Credentials | None, now: float) -> None:
+        """Send the BYE of a dialog that a process which is gone had established.
+
+        kept: from `dialog`. Raises ParseError. The other side may know nothing of it any more
+        (481), which is as good.
+        """
+        dialog = load_dialog(kept)
+        authenticator = Authenticator(credentials, self._core.rng)
+        session = Session(
+            self._core,
+            dialog.call_id,
+            dialog,
+            authenticator,
+            local_sdp=b"",
+            remote_sdp=b"",
+            is_established=True,
+            on_over=_nothing,
+        )
+        session.close(now)
+
     def ring(self, call_id: str, now: float, sdp: bytes | None = None) -> None:
         """Tell the caller that we ring (180), or play early media (183 with `sdp`)."""
         call = self._calls.get(call_id)
@@ -267,3 +295,7 @@ def _is_peer(call: Call, request: Request) -> bool:
     """Tell whether the other tag matches as well; the socket says nothing (§12.2.2)."""
     dialog = call.dialog
     return dialog is not None and dialog.remote_tag == (request.from_.tag or "")
+
+
+def _nothing() -> None:
+    """Nobody waits for the end of what is over."""

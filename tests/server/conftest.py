@@ -1,10 +1,13 @@
 """A real database and a real HTTP server on loopback; only the phone is played by the test."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -15,10 +18,16 @@ from pipeline.task import Task
 from server.api.http import build_http, start_http
 from server.api.keys import KeyRing
 from server.calls.conversation import Conversation, Report
+from server.calls.durable import Durable
+from server.calls.model import EndedReason
 from server.calls.request import CallRequest
 from server.calls.store import CallStore
+from server.calls.webhooks.deliveries import Deliveries
 from server.calls.workflow import CallWorkflow
-from server.settings import DataSettings, HttpSettings, Settings
+from server.outward.client import OutwardClient
+from server.outward.rules import OutwardRules
+from server.settings import DataSettings, HttpSettings, LimitSettings, Settings
+from tests.server.real_node import POLICY
 
 PLAYBOOK = """
 ## Outbound Mode
@@ -36,6 +45,11 @@ class ScriptedPhone:
 
     dialled: list[str] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
+    acted: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
+    endings: list[EndedReason] = field(default_factory=list)
+    """How the next calls end; `agent_hangup` once there is none left."""
+    before_dialling: Callable[[str], Awaitable[None]] | None = None
     failure: Exception | None = None
     recording: Path | None = None
     sip_reason: str = "OK"
@@ -47,6 +61,8 @@ class ScriptedPhone:
     async def converse(
         self, call_id: str, request: CallRequest, task: Task, report: Report
     ) -> Conversation:
+        if self.before_dialling is not None:
+            await self.before_dialling(call_id)
         self.dialled.append(request.to)
         self.tasks.append(task)
         hung_up = self._hung_up[call_id] = asyncio.Event()
@@ -59,7 +75,7 @@ class ScriptedPhone:
             await hung_up.wait()
         del self._hung_up[call_id]
         return Conversation(
-            ended_reason="agent_hangup",
+            ended_reason=self.endings.pop(0) if self.endings else "agent_hangup",
             started_at=AT,
             answered_at=AT.replace(second=5),
             ended_at=AT.replace(second=35),
@@ -83,16 +99,31 @@ class ScriptedPhone:
             hung_up.set()
         return hung_up is not None
 
+    def act(self, call_id: str, action: str, arguments: Mapping[str, object]) -> None:
+        self.acted.append((action, dict(arguments)))
+
+    def dialog(self, call_id: str) -> str | None:
+        return f"dialog of {call_id}"
+
+    def release(self, dialog: str) -> None:
+        self.released.append(dialog)
+
 
 @pytest.fixture
 def phone() -> ScriptedPhone:
     return ScriptedPhone()
 
 
+SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(
-        data=DataSettings(dir=tmp_path / "data"), http=HttpSettings(port=0, read_timeout_s=0.5)
+        data=DataSettings(dir=tmp_path / "data"),
+        http=HttpSettings(port=0, read_timeout_s=0.5),
+        policy=POLICY,
+        limits=LimitSettings(calls_per_number=1000),
     )
 
 
@@ -103,13 +134,47 @@ async def store(settings: Settings) -> AsyncIterator[CallStore]:
     await store.close()
 
 
+@pytest.fixture(scope="session")
+def durable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Durable]:
+    """The workflows of this process, which outlive each test's database."""
+    durable = Durable(tmp_path_factory.mktemp("workflows") / "x.sqlite3", "node-test", 1000)
+    durable.launch()
+    yield durable
+    durable.close()
+
+
+MakeWorkflow = Callable[..., CallWorkflow]
+
+
 @pytest.fixture
-async def workflow(
-    store: CallStore, phone: ScriptedPhone, settings: Settings
-) -> AsyncIterator[CallWorkflow]:
-    workflow = CallWorkflow(store, phone, settings, parse_playbook(PLAYBOOK))
-    yield workflow
-    await workflow.drain(5)
+async def make_workflow(
+    store: CallStore, phone: ScriptedPhone, settings: Settings, durable: Durable
+) -> AsyncIterator[MakeWorkflow]:
+    """Makes workflows, of which the last one is at work."""
+    made: list[CallWorkflow] = []
+
+    def make(
+        changed: Settings | None = None, over: CallStore | None = None, **others: Any
+    ) -> CallWorkflow:
+        used = over or store
+        rules = OutwardRules(allow=(ip_network("127.0.0.0/8"),), allow_http=True)
+        deliveries = Deliveries(used, OutwardClient(rules), rules, SECRET)
+        playbook = parse_playbook(PLAYBOOK)
+        workflow = CallWorkflow(
+            used, phone, changed or settings, playbook, durable, deliveries, **others
+        )
+        durable.attach(workflow)
+        made.append(workflow)
+        return workflow
+
+    yield make
+    for workflow in made:
+        await workflow.drain(5)
+
+
+@pytest.fixture
+async def workflow(make_workflow: MakeWorkflow) -> CallWorkflow:
+    return make_workflow()
 
 
 @dataclass

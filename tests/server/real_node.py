@@ -20,6 +20,7 @@ from pipeline.session import Engines
 from server.api.keys import KeyRing
 from server.app import Application, EngineSet
 from server.calls.database import open_database
+from server.sections import HoursSettings, PolicySettings
 from server.settings import DataSettings, HttpSettings, Settings, SipSettings, TrunkSettings
 from server.sip.agent import UserAgent
 from server.sip.events import Address, Ended, Established, Event, IncomingInvite
@@ -28,6 +29,9 @@ from tests.pipeline.stage import EchoBrain, LevelDetector, ListTranscriber, Tone
 
 HOST = "127.0.0.1"
 NUMBER = "+14165550123"
+POLICY = PolicySettings(
+    home_region="CA", allowed_regions=("CA", "US"), hours=HoursSettings(outside="allow")
+)
 FRAME = 160
 TELEPHONE_EVENT = 101
 PATIENCE_S = 20.0
@@ -299,6 +303,7 @@ def played(voice: Voice | None = None, transcriber: Transcriber | None = None) -
 def settings(folder: Path, trunk_port: int | None, **sections: Any) -> Settings:
     """A node on loopback whose one trunk is the peer."""
     trunks = () if trunk_port is None else (TrunkSettings(name="peer", host=HOST, port=trunk_port),)
+    sections.setdefault("policy", POLICY)
     return Settings(
         http=HttpSettings(port=0),
         sip=SipSettings(port=0),

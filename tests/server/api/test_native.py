@@ -81,12 +81,13 @@ async def test_events_are_numbered_and_end_with_the_call(node: Any) -> None:
     async with node.client.get(f"/v1/calls/{call['id']}/events") as answer:
         assert answer.content_type == "text/event-stream"
         found = await events(answer)
-    assert [number for number, _ in found] == [1, 2, 3, 4, 5]
+    assert [number for number, _ in found] == [1, 2, 3, 4, 5, 6]
     assert [event["type"] for _, event in found] == [
         "status",
         "status",
         "status",
         "transcript.final",
+        "call.analyzed",
         "call.ended",
     ]
     assert found[-1][1]["data"]["ended_reason"] == "agent_hangup"
@@ -105,7 +106,7 @@ async def test_events_are_followed_while_the_call_goes_on(node: Any, phone: Any)
                 url = f"/v1/calls/{call['id']}/actions"
                 async with node.client.post(url, json=action) as hung_up:
                     assert hung_up.status == 202
-    assert seen[-2:] == [b"transcript.final", b"call.ended"]
+    assert seen[-3:] == [b"transcript.final", b"call.analyzed", b"call.ended"]
 
 
 async def test_events_are_replayed_after_the_last_one_seen(node: Any) -> None:
@@ -114,7 +115,7 @@ async def test_events_are_replayed_after_the_last_one_seen(node: Any) -> None:
     headers = {"Last-Event-ID": "3"}
     async with node.client.get(f"/v1/calls/{call['id']}/events", headers=headers) as answer:
         found = await events(answer)
-    assert [number for number, _ in found] == [4, 5]
+    assert [number for number, _ in found] == [4, 5, 6]
 
 
 async def test_a_last_event_id_that_is_no_number_is_refused(node: Any) -> None:

@@ -5,21 +5,23 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from pipeline.playbook import parse_playbook
-from server.calls.errors import Draining, Refused
+from server.calls.durable import Durable
+from server.calls.errors import ActionRefused, Draining, Refused
 from server.calls.events import utc_now
 from server.calls.feed import EventFeed, follow
 from server.calls.ids import new_call_id
 from server.calls.model import Call
 from server.calls.record import queued
 from server.calls.request import CallRequest
+from server.calls.schema import dials
 from server.calls.store import CallStore
 from server.calls.workflow import CallWorkflow
 from server.settings import CallSettings, LimitSettings, Settings, TrunkSettings
-
-PLAYBOOK = parse_playbook("")
+from tests.server.conftest import MakeWorkflow
+from tests.server.real_node import until
 
 
 def request(**fields: object) -> CallRequest:
@@ -42,11 +44,17 @@ async def answered(store: CallStore, feed: EventFeed, call_id: str) -> None:
 async def test_a_call_is_on_disk_when_it_is_dialled(
     store: CallStore, workflow: CallWorkflow, phone: Any
 ) -> None:
-    phone.lasting = True
+    found = []
+
+    async def look(call_id: str) -> None:
+        async with store.engine.connect() as other:
+            found.append((await other.execute(select(dials.c.call_id))).scalars().all())
+        found.append((await store.get(call_id)).status)
+
+    phone.before_dialling = look
     call = await workflow.place(request())
-    assert phone.dialled == []
-    assert (await store.get(call.id)).status == "queued"
-    assert phone.dialled == ["+14165550123"]
+    await ended(store, workflow.feed, call.id)
+    assert found == [[call.id], "queued"]
 
 
 async def test_the_record_follows_the_call(
@@ -75,11 +83,11 @@ async def test_a_dialler_that_fails_ends_the_call_honestly(
 
 
 async def test_a_call_above_the_limit_waits_its_turn(
-    store: CallStore, phone: Any, settings: Settings
+    store: CallStore, phone: Any, settings: Settings, make_workflow: MakeWorkflow
 ) -> None:
     phone.lasting = True
     one = settings.model_copy(update={"limits": LimitSettings(concurrent_calls=1)})
-    workflow = CallWorkflow(store, phone, one, PLAYBOOK)
+    workflow = make_workflow(one)
     first = await workflow.place(request())
     second = await workflow.place(request(to="+14165550124"))
     await asyncio.sleep(0)
@@ -91,13 +99,11 @@ async def test_a_call_above_the_limit_waits_its_turn(
 
 
 async def test_the_limit_of_the_trunk_counts_where_it_is_the_smaller_one(
-    store: CallStore, phone: Any, settings: Settings
+    store: CallStore, phone: Any, settings: Settings, make_workflow: MakeWorkflow
 ) -> None:
     phone.lasting = True
     trunk = TrunkSettings(name="pbx", host="127.0.0.1", max_calls=1)
-    workflow = CallWorkflow(
-        store, phone, settings.model_copy(update={"trunks": (trunk,)}), PLAYBOOK
-    )
+    workflow = make_workflow(settings.model_copy(update={"trunks": (trunk,)}))
     for last in "345":
         await workflow.place(request(to=f"+1416555012{last}"))
     await store.events_after("")
@@ -105,88 +111,110 @@ async def test_the_limit_of_the_trunk_counts_where_it_is_the_smaller_one(
     await workflow.drain(5)
 
 
-@pytest.mark.parametrize("rounds", [0, 1, 5])
+@pytest.mark.parametrize("in_line", [False, True])
+@pytest.mark.parametrize("action", ["hang_up", "cancel"])
 async def test_a_call_that_waits_can_be_taken_back(
-    store: CallStore, phone: Any, settings: Settings, rounds: int
+    store: CallStore,
+    phone: Any,
+    settings: Settings,
+    make_workflow: MakeWorkflow,
+    action: str,
+    in_line: bool,
 ) -> None:
     phone.lasting = True
     one = settings.model_copy(update={"limits": LimitSettings(concurrent_calls=1)})
-    workflow = CallWorkflow(store, phone, one, PLAYBOOK)
+    workflow = make_workflow(one)
     first = await workflow.place(request())
     second = await workflow.place(request(to="+14165550124"))
-    for _ in range(rounds):
-        await asyncio.sleep(0)
-    assert workflow.hang_up(second.id)
-    assert workflow.hang_up(second.id)
+    if in_line:
+        await until(lambda: second.id in workflow.attempts.live)
+    await workflow.act(second.id, action, {})
     assert (await ended(store, workflow.feed, second.id)).ended_reason == "canceled"
+    with pytest.raises(ActionRefused):
+        await workflow.act(second.id, action, {})
     assert phone.dialled == ["+14165550123"]
     workflow.hang_up(first.id)
     await ended(store, workflow.feed, first.id)
 
 
-@pytest.mark.parametrize("own_limit_s", [300, 30])
+async def crash(workflow: CallWorkflow, call_id: str) -> None:
+    """Have a call vanish as it does with its process."""
+    live = workflow.attempts.live[call_id]
+    assert live.task is not None
+    live.task.cancel()
+    await asyncio.wait([live.task])
+    await asyncio.sleep(0.1)  # DBOS lets go of it in its own thread
+
+
+@pytest.mark.parametrize("own_limit_s", [300, 60])
 async def test_a_call_cut_short_by_a_crash_is_closed_and_not_dialled_again(
-    settings: Settings, phone: Any, own_limit_s: int
+    settings: Settings,
+    phone: Any,
+    own_limit_s: int,
+    make_workflow: MakeWorkflow,
+    durable: Durable,
 ) -> None:
     phone.lasting = True
-    limited = CallSettings(max_duration_s=own_limit_s)
-    settings = settings.model_copy(update={"call": limited})
+    settings = settings.model_copy(update={"call": CallSettings(max_duration_s=own_limit_s)})
     store = await CallStore.open(settings.data.database)
-    dead = CallWorkflow(store, phone, settings, PLAYBOOK)
+    dead = make_workflow(settings, store)
     call = await dead.place(request())
     await answered(store, dead.feed, call.id)
-    (task,) = (task for task in asyncio.all_tasks() if task.get_name() == call.id)
-    task.cancel()
-    await asyncio.wait([task])
+    await crash(dead, call.id)
     before = await store.get(call.id)
-    await store.close()
     settings.data.recordings.mkdir()
     settings.data.recording_of(call.id).write_bytes(b"RIFF")
+    await dead.drain(5)
+    await store.close()
 
     store = await CallStore.open(settings.data.database)
-    heir = CallWorkflow(store, phone, settings, PLAYBOOK)
+    heir = make_workflow(settings, store)
+    await durable.take_over(durable.node_id)
     assert (await store.get(call.id)).status == "in-progress"
     assert await heir.recover() == 1
-    assert await heir.recover() == 0
-    record = await store.get(call.id)
+    assert phone.released == [f"dialog of {call.id}"]
+    record = await ended(store, heir.feed, call.id)
     events = await store.events_after(call.id)
     assert await store.recording(call.id) == f"{call.id}.wav"
+    assert await heir.recover() == 0
+    await heir.drain(5)
     await store.close()
     assert (record.status, record.ended_reason) == ("ended", "node_lost")
     assert (record.started_at, record.answered_at) == (before.started_at, before.answered_at)
-    assert record.ended_at == events[-2].at
+    assert record.ended_at == events[-3].at
     assert (record.transcript, record.answered_by) == ("Callee: Hello?", "human")
     assert record.recording_url == f"/v1/calls/{call.id}/recording"
     assert record.summary
     assert record.outcome
     assert not record.outcome.success
-    assert [event.seq for event in events] == [1, 2, 3, 4, 5]
+    assert [event.seq for event in events] == [1, 2, 3, 4, 5, 6]
     assert events[-1].data["ended_reason"] == "node_lost"
     assert phone.dialled == ["+14165550123"]
 
 
 async def test_a_call_that_cannot_be_pieced_together_is_closed_all_the_same(
-    store: CallStore, phone: Any, settings: Settings
+    store: CallStore, workflow: CallWorkflow, phone: Any, durable: Durable
 ) -> None:
-    asked = request()
-    call = queued(new_call_id(), asked, (), utc_now())
-    await store.create(call, asked)
+    phone.lasting = True
+    call = await workflow.place(request())
+    await answered(store, workflow.feed, call.id)
+    await crash(workflow, call.id)
     store.append_event(call.id, "transcript.final", {"odd": True})
-    await store.events_after(call.id)
-    assert await CallWorkflow(store, phone, settings, PLAYBOOK).recover() == 1
-    record = await store.get(call.id)
+    await durable.take_over(durable.node_id)
+    record = await ended(store, workflow.feed, call.id)
     assert (record.ended_reason, record.transcript) == ("node_lost", None)
 
 
-async def test_a_call_that_was_not_dialled_yet_has_no_start_after_a_crash(
-    store: CallStore, phone: Any, settings: Settings
+async def test_a_call_that_was_not_dialled_yet_is_dialled_after_a_crash(
+    store: CallStore, workflow: CallWorkflow, phone: Any
 ) -> None:
     asked = request()
     call = queued(new_call_id(), asked, (), utc_now())
     await store.create(call, asked)
-    await CallWorkflow(store, phone, settings, PLAYBOOK).recover()
-    record = await store.get(call.id)
-    assert (record.ended_reason, record.started_at, record.duration_s) == ("node_lost", None, 0)
+    await workflow.recover()
+    record = await ended(store, workflow.feed, call.id)
+    assert record.ended_reason == "agent_hangup"
+    assert phone.dialled == ["+14165550123"]
 
 
 async def test_draining_hangs_up_and_waits_for_the_records(
@@ -209,27 +237,27 @@ async def test_the_last_record_is_written_again_when_the_database_was_busy(
     conclude = store.conclude
     attempts = []
 
-    async def busy_once(*arguments: Any) -> Any:
+    async def busy_once(*arguments: Any, **named: Any) -> Any:
         attempts.append(arguments)
         if len(attempts) == 1:
             raise OperationalError("COMMIT", {}, Exception("database is locked"))
-        return await conclude(*arguments)
+        return await conclude(*arguments, **named)
 
     monkeypatch.setattr(store, "conclude", busy_once)
-    monkeypatch.setattr("server.calls.workflow.WRITE_RETRY_S", 0)
+    monkeypatch.setattr("server.calls.closing.WRITE_RETRY_S", 0)
     call = await workflow.place(request())
     assert (await ended(store, workflow.feed, call.id)).status == "ended"
     assert len(attempts) == 2
 
 
 async def test_what_the_request_leaves_open_comes_from_the_settings(
-    store: CallStore, phone: Any, settings: Settings
+    store: CallStore, phone: Any, settings: Settings, make_workflow: MakeWorkflow
 ) -> None:
     trunk = TrunkSettings(name="pbx", host="127.0.0.1", caller_id="+14165550100")
     changed = settings.model_copy(
         update={"trunks": (trunk,), "call": CallSettings(record=False, max_duration_s=90)}
     )
-    workflow = CallWorkflow(store, phone, changed, PLAYBOOK)
+    workflow = make_workflow(changed)
     call = await workflow.place(request())
     record = await ended(store, workflow.feed, call.id)
     assert (record.from_, record.agent_name) == ("+14165550100", "Ava")
@@ -237,10 +265,10 @@ async def test_what_the_request_leaves_open_comes_from_the_settings(
 
 
 async def test_a_request_cannot_switch_on_a_recording_that_settings_forbid(
-    store: CallStore, phone: Any, settings: Settings
+    store: CallStore, phone: Any, settings: Settings, make_workflow: MakeWorkflow
 ) -> None:
     silent = settings.model_copy(update={"call": CallSettings(record=False)})
-    workflow = CallWorkflow(store, phone, silent, PLAYBOOK)
+    workflow = make_workflow(silent)
     call = await workflow.place(request(record=True))
     await ended(store, workflow.feed, call.id)
     assert phone.tasks[0].recorded is False
@@ -268,11 +296,11 @@ async def test_listeners_are_told_even_when_the_last_record_is_lost(
     monkeypatch: pytest.MonkeyPatch,
     failure: Exception,
 ) -> None:
-    async def fail(*_: Any) -> Any:
+    async def fail(*_: Any, **named: Any) -> Any:
         raise failure
 
     monkeypatch.setattr(store, "conclude", fail)
-    monkeypatch.setattr("server.calls.workflow.WRITE_RETRY_S", 0)
+    monkeypatch.setattr("server.calls.closing.WRITE_RETRY_S", 0)
     phone.lasting = True
     call = await workflow.place(request())
     stream = follow(store, workflow.feed, call.id, 0)
@@ -304,7 +332,7 @@ async def test_a_record_that_cannot_be_made_places_no_call(
     async def fail(*_: Any) -> None:
         raise OperationalError("COMMIT", {}, Exception("disk is full"))
 
-    monkeypatch.setattr(store, "create", fail)
+    monkeypatch.setattr(store, "transact", fail)
     with pytest.raises(OperationalError):
         await workflow.place(request())
     await workflow.drain(5)
@@ -336,12 +364,16 @@ async def test_times_once_shown_stay_as_they_are(
 
 
 async def test_a_sip_uri_is_dialled_only_where_settings_allow(
-    store: CallStore, workflow: CallWorkflow, phone: Any, settings: Settings
+    store: CallStore,
+    workflow: CallWorkflow,
+    phone: Any,
+    settings: Settings,
+    make_workflow: MakeWorkflow,
 ) -> None:
     with pytest.raises(Refused):
         await workflow.place(request(to="sip:alice@example.com"))
     allowing = settings.model_copy(update={"call": CallSettings(allow_sip_uri=True)})
-    workflow = CallWorkflow(store, phone, allowing, PLAYBOOK)
+    workflow = make_workflow(allowing)
     call = await workflow.place(request(to="sip:alice@example.com"))
     await ended(store, workflow.feed, call.id)
     assert phone.dialled == ["sip:alice@example.com"]
@@ -362,7 +394,7 @@ async def test_a_listener_that_falls_behind_is_cut_off_and_can_come_back(
     seen += [event.seq async for event in stream if event is not None]
     rest = follow(store, workflow.feed, call.id, seen[-1])
     seen += [event.seq async for event in rest if event is not None]
-    assert seen == [1, 2, 3, 4, 5]
+    assert seen == [1, 2, 3, 4, 5, 6]
 
 
 async def test_a_quiet_call_gives_a_heartbeat(

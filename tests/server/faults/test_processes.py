@@ -186,7 +186,8 @@ async def test_a_node_that_was_killed_closes_its_calls_and_does_not_dial_them_ag
             record = await node.record(call_id)
             recording = await node.client.recording(call_id)
             await asyncio.sleep(CALM_S)
-        assert peer.endpoint.received[before:] == []
+        requests = {line.split(" ")[0] for line in peer.endpoint.received[before:]}
+        assert requests == {"BYE"}
     assert record["ended_reason"] == "node_lost"
     assert record["status"] == "ended"
     assert record["answered_at"] <= record["ended_at"]

@@ -1,0 +1,182 @@
+"""What follows an attempt: another one later, or the final record.
+
+Each step looks first how far the call has come, so that it may be done again after a crash.
+"""
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pipeline.analysis import Analysis, analyse
+from pipeline.task import Task
+from server.calls.conversation import Conversation
+from server.calls.events import CallEvent, rfc3339, utc_now
+from server.calls.feed import EventFeed
+from server.calls.model import Call, EndedReason
+from server.calls.record import abandoned, concluded, postponed
+from server.calls.request import RetryRequest
+from server.calls.schema import calls
+from server.calls.store import CallStore, Owed, nobody
+from server.calls.webhooks.deliveries import owed_by
+from server.calls.webhooks.subscriptions import Subscription
+from server.calls.writer import write_all
+
+log = logging.getLogger(__name__)
+
+RETRIED = {
+    "dial_busy": "busy",
+    "dial_no_answer": "no_answer",
+    "voicemail_reached": "voicemail",
+    "dial_failed": "failed",
+}
+"""How an attempt ended, and what a request calls that in `retry.on`."""
+NEVER_SURE = ("node_lost", "canceled")
+"""Whether such a call was dialled at all, only its record knows."""
+WRITE_ATTEMPTS = 5
+WRITE_RETRY_S = 0.5
+
+
+def retry_at(
+    retry: RetryRequest, attempt: int, reason: EndedReason, now: datetime
+) -> datetime | None:
+    """When to dial again, if at all."""
+    if attempt >= retry.attempts or RETRIED.get(reason) not in retry.on:
+        return None
+    return now + timedelta(seconds=retry.delay_s)
+
+
+class Closing:
+    """Writes what became of calls, and tells those who listen."""
+
+    def __init__(self, store: CallStore, feed: EventFeed) -> None:
+        self._store = store
+        self._feed = feed
+
+    async def postpone(
+        self,
+        call: Call,
+        due: datetime,
+        because: str,
+        subscriptions: tuple[Subscription, ...] = (),
+        *,
+        attempt: int | None = None,
+    ) -> float:
+        """Have the call dialled at another time; returns it in Unix seconds."""
+        record = postponed(call, due, attempt or call.attempt, utc_now())
+        data = {"scheduled_at": rfc3339(due), "attempt": record.attempt, "because": because}
+        event = self._store.append_event(
+            call.id, "status", {"status": record.status, **data}, owed_by(subscriptions, record)
+        )
+
+        async def write(connection: AsyncConnection) -> None:
+            await write_all(connection, [record])
+            mine = update(calls).where(calls.c.id == call.id)
+            await connection.execute(mine.values(scheduled_at=rfc3339(due), node_id=None))
+
+        await self._store.transact(write)
+        self._store.close_log(call.id)
+        if event is not None:
+            self._feed.publish(event)
+        return due.timestamp()
+
+    async def conclude(
+        self,
+        call: Call,
+        task: Task,
+        conversation: Conversation,
+        subscriptions: tuple[Subscription, ...] = (),
+    ) -> None:
+        """Judge what was said, and write the final record. Never raises."""
+        try:
+            verdict = _verdict(task, conversation)
+            record = concluded(call, conversation, verdict, utc_now())
+            if conversation.ended_reason in NEVER_SURE:
+                record = record.model_copy(update={"started_at": call.started_at})
+            await self._deliver(record, conversation, owed_by(subscriptions, record))
+        except Exception:
+            log.exception("%s: its record could not be completed", call.id)
+            await self.abandon(call, "engine_error")
+
+    async def abandon(
+        self, call: Call, reason: EndedReason, subscriptions: tuple[Subscription, ...] = ()
+    ) -> None:
+        """Close a call of which nothing more is known. Whatever fails, its listeners are told."""
+        record = abandoned(call, reason, utc_now())
+        try:
+            await self._deliver(record, None, owed_by(subscriptions, record))
+        except Exception:
+            log.exception("%s: the final record is lost", call.id)
+            self._feed.publish(self._store.give_up(call.id, _last_words(record)))
+
+    async def due_at(self, call_id: str) -> datetime | None:
+        """When the call is to be dialled; None for at once."""
+        query = select(calls.c.scheduled_at).where(calls.c.id == call_id)
+        async with self._store.engine.connect() as connection:
+            due = (await connection.execute(query)).scalar_one_or_none()
+        return datetime.fromisoformat(due) if due is not None else None
+
+    async def _deliver(
+        self, record: Call, conversation: Conversation | None, owed: Owed = nobody
+    ) -> None:
+        """Commit the final record and tell the listeners; insists while the database fails.
+
+        Raises SQLAlchemyError where that does not help, and whatever is wrong with the record.
+        """
+        recording = conversation.recording if conversation else None
+        conclude = partial(
+            self._store.conclude,
+            record,
+            _last_words(record),
+            recording,
+            analysis=_findings(record),
+            owed=owed,
+        )
+        for attempt in range(1, WRITE_ATTEMPTS + 1):
+            try:
+                events: tuple[CallEvent, ...] = await conclude()
+            except SQLAlchemyError as error:
+                log.warning("%s: %s while closing the record", record.id, type(error).__name__)
+                if attempt == WRITE_ATTEMPTS:
+                    raise
+                await asyncio.sleep(WRITE_RETRY_S * attempt)
+            else:
+                for event in events:
+                    self._feed.publish(event)
+                log.info("%s ended: %s", record.id, record.ended_reason)
+                return
+
+
+def _verdict(task: Task, conversation: Conversation) -> Analysis:
+    return analyse(
+        task,
+        conversation.messages,
+        ended_reason=conversation.ended_reason,
+        answered_by=conversation.answered_by,
+    )
+
+
+def _findings(record: Call) -> dict[str, object] | None:
+    """The data of `call.analyzed`; None where nothing was analysed."""
+    if record.outcome is None:
+        return None
+    return {
+        "success": record.outcome.success,
+        "summary": record.summary,
+        "criteria": [one.model_dump(mode="json") for one in record.outcome.criteria],
+    }
+
+
+def _last_words(record: Call) -> dict[str, object]:
+    """The data of the last event."""
+    return {
+        "status": record.status,
+        "ended_reason": record.ended_reason,
+        "sip_status": record.sip_status,
+        "duration_s": record.duration_s,
+        "success": record.outcome.success if record.outcome else None,
+    }
