@@ -77,12 +77,13 @@ class _Measurement:
     async def window(self, kind: Kind) -> Window:
         """Measure one. Raises NothingMeasured where one of the ten calls has ended."""
         line, pid = self._line, self._node.process.pid
-        first, used = len(line.late_ms), ProcessTime.of(pid)
+        first, before = len(line.late_ms), ProcessTime.of(pid)
         began, at = time.monotonic(), time.time()
         load = await self._load(kind, self._extent.most)
         length_s, until = time.monotonic() - began, time.time()
-        last, used = len(line.late_ms), ProcessTime.of(pid).since(used)
+        last, used = len(line.late_ms), ProcessTime.of(pid).since(before)
         await self._settle()
+        settled_s, settled = time.monotonic() - began, ProcessTime.of(pid).since(before)
         if line.talking < CALLS:
             raise NothingMeasured(f"{CALLS - line.talking} of the {CALLS} calls broke off")
         legs = [within(phone.arrivals, at, until) for phone in line.phones.values()]
@@ -91,6 +92,8 @@ class _Measurement:
             length_s=length_s,
             load=load,
             used=used,
+            settled_s=settled_s,
+            settled=settled,
             lateness_ms=[ms for leg in legs for ms in lateness_ms(leg).tolist()],
             gaps_ms=[ms for leg in legs for ms in gaps_ms(leg).tolist()],
             lost=sum(lost(leg) for leg in legs),

@@ -40,6 +40,10 @@ class Window:
     load: Load
     used: ProcessTime
     """By the node's process."""
+    settled_s: float
+    """Its length and the time until the calls it began were refused, and a second more."""
+    settled: ProcessTime
+    """By the node's process in `settled_s`."""
     lateness_ms: Sequence[float]
     """Of the calls' packets, all legs, against each leg's own schedule."""
     gaps_ms: Sequence[float]
@@ -105,8 +109,8 @@ def _counts(windows: Sequence[Window], kind: Kind) -> dict[str, float]:
     found: dict[str, float] = {}
     if kind in LOADS:
         answers = _answers_ms(windows, kind)
-        own = seconds * _cpu_share(_of(windows, "no requests"))
-        more = sum(window.used.cpu_s for window in mine) - own
+        own = _cpu_share(_of(windows, "no requests"))
+        more = sum(window.settled.cpu_s - own * window.settled_s for window in mine)
         found["requests per second"] = len(answers) / seconds
         found["p99 of the answer, ms"] = _p99(answers)
         found["node's CPU per request, ms"] = 1000 * more / len(answers)

@@ -13,10 +13,21 @@ from bench.throughput_report import ROUND, Kind, Window, draw, ratios, report
 
 
 def window(kind: Kind, late_ms: float, answers: int, cpu_s: float) -> Window:
-    """Two seconds."""
+    """Two seconds, and one to settle in which the node does as much again as in a second."""
     load = Load(answers, [5.0] * answers, Counter({"overloaded": 1} if answers else {}))
     late = [late_ms] * 200
-    return Window(kind, 2.0, load, ProcessTime(cpu_s, 0.5), late, late, 1, [0.1] * 200)
+    return Window(
+        kind,
+        2.0,
+        load,
+        ProcessTime(cpu_s, 0.5),
+        3.0,
+        ProcessTime(1.5 * cpu_s, 0.7),
+        late,
+        late,
+        1,
+        [0.1] * 200,
+    )
 
 
 WINDOWS = [
@@ -44,8 +55,8 @@ def test_each_loaded_window_is_held_against_the_quiet_one_before_it() -> None:
 def test_requests_per_second_and_their_cpu_are_told_for_each_kind(found: Report) -> None:
     assert found.counts["dialled at once: requests per second"] == 50
     assert found.counts["scheduled: requests per second"] == 100
-    assert found.counts["dialled at once: node's CPU per request, ms"] == pytest.approx(6)
-    assert found.counts["scheduled: node's CPU per request, ms"] == pytest.approx(2)
+    assert found.counts["dialled at once: node's CPU per request, ms"] == pytest.approx(9)
+    assert found.counts["scheduled: node's CPU per request, ms"] == pytest.approx(3)
 
 
 def test_refusals_losses_and_waiting_are_told(found: Report) -> None:
