@@ -32,7 +32,7 @@ class StubTranscriber:
         """Recognise nothing, at once."""
         return _Transcript()
 
-    async def open(self, language: str = "en", keywords: Sequence[str] = ()) -> "StubTranscriber":
+    async def open(self, language: str = "en", keywords: Sequence[str] = ()) -> StubTranscriber:
         """All calls are alike."""
         return self
 
@@ -47,7 +47,7 @@ class StubVoice:
         pcm = tones((220.0, 330.0), 0.6)
         yield np.asarray(pcm), [(word, len(pcm)) for word in text.split()]
 
-    async def open(self, voice_id: str = "", speed: float = 1.0) -> "StubVoice":
+    async def open(self, voice_id: str = "", speed: float = 1.0) -> StubVoice:
         """All calls sound alike."""
         return self
 
