@@ -27,13 +27,16 @@ class Problem(Exception):
         *,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        reason: str | None = None,
     ) -> None:
+        """reason: our own code, where `code` is a dialect's."""
         super().__init__(detail)
         self.status = status
         self.code = code
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.reason = reason
 
 
 class ValidationFailed(Problem):

@@ -2,31 +2,67 @@
 
 from aiohttp import web
 
+from server.api import oneshot, talktomyagent, voiceos
 from server.api.auth import bearer_keys
 from server.api.body import MAX_BODY_BYTES
-from server.api.health import Readiness, health_routes
+from server.api.described import described
+from server.api.health import Readiness, health_operations
 from server.api.keys import KeyRing
 from server.api.native import NativeCalls
-from server.api.problem import problems
+from server.api.operation import Operation
+from server.api.origins import Origins
+from server.api.ports import Calls, NothingStored, Stored
+from server.api.problem import by_codes, problems
+from server.api.refusals import Refusals
+from server.api.resources import resource_operations
+from server.api.switchboard import Switchboard
+from server.calls.audit import AuditLog
 from server.calls.store import CallStore
-from server.calls.workflow import CallWorkflow
 from server.settings import Settings
 
 SHUTDOWN_S = 2.0
+FACES = {
+    "/v1/tools/": by_codes(oneshot.CODES, dash="_"),
+    "/v1/requests/": by_codes(oneshot.CODES, dash="_"),
+    "/v1/voice/": by_codes(talktomyagent.CODES),
+}
+"""Beginnings of paths, and how errors are told there."""
 
 
 def build_http(
-    store: CallStore, workflow: CallWorkflow, settings: Settings, readiness: Readiness
+    store: CallStore,
+    calls: Calls,
+    settings: Settings,
+    readiness: Readiness,
+    stored: Stored | None = None,
 ) -> web.Application:
-    """Compose the application; `start_http` serves it."""
-    keys = KeyRing(store.engine)
+    """Compose the application; `start_http` serves it. stored: nothing is, where absent."""
+    stored = stored or NothingStored()
+    keys, audit = KeyRing(store.engine), AuditLog(store.engine)
+    refusals = Refusals(audit)
     application = web.Application(
-        middlewares=[problems, bearer_keys(keys)], client_max_size=MAX_BODY_BYTES
+        middlewares=[problems(FACES), bearer_keys(keys, refusals)], client_max_size=MAX_BODY_BYTES
     )
-    native = NativeCalls(store, workflow, settings)
-    application.add_routes(native.routes())
-    application.add_routes(health_routes(store, readiness))
+    switchboard = Switchboard(store, calls, stored, Origins(stored), settings)
+    known = [
+        *operations(switchboard),
+        *resource_operations(switchboard, audit, keys),
+        *health_operations(store, readiness),
+    ]
+    application.add_routes(operation.route() for operation in described(known))
+    application.on_cleanup.append(lambda _: refusals.close())
     return application
+
+
+def operations(switchboard: Switchboard) -> list[Operation]:
+    """Everything that calls are placed and read by."""
+    faces = (
+        NativeCalls(switchboard),
+        oneshot.VoiceTool(switchboard),
+        talktomyagent.VoiceCalls(switchboard),
+        voiceos.Conversations(switchboard),
+    )
+    return [operation for face in faces for operation in face.operations()]
 
 
 async def start_http(application: web.Application, settings: Settings) -> web.AppRunner:

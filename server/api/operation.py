@@ -7,6 +7,9 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, JsonValue
 
+from server.api.auth import guarded
+from server.api.scopes import Scope
+
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -48,9 +51,12 @@ class Operation:
     """Status to codes, beside those that every operation may answer with."""
     public: bool = False
     """Needs no key."""
+    scope: Scope | None = None
+    """What the key must be good for; where absent, the handler sees to it."""
 
     def route(self) -> web.RouteDef:
         """As aiohttp takes it."""
+        handler = guarded(self.handler, self.scope) if self.scope else self.handler
         if self.method == "GET":
-            return web.get(self.path, self.handler, allow_head=False)
-        return web.route(self.method, self.path, self.handler)
+            return web.get(self.path, handler, allow_head=False)
+        return web.route(self.method, self.path, handler)

@@ -6,21 +6,17 @@ from collections.abc import Iterable
 
 from aiohttp import web
 from pydantic import JsonValue
-from pydantic_core import to_json
 
-from server.api.auth import KEY
+from server.api.auth import permitted
 from server.api.errors import FieldError, Problem, ValidationFailed
 from server.api.ports import Stored
+from server.api.scopes import PLACE
+from server.calls.canonical import canonical
 from server.calls.errors import CallNotFound
 from server.calls.model import Call, Dialect
 from server.calls.origin import Caller, Deployment, Origin
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
-PLACE = "voice:call"
-"""The scope of placing calls; the name is TalkToMyAgent's."""
-READ = "voice:read"
-ACT = "voice:act"
-ERASE = "voice:erase"
 _KEY_TEXT = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -72,14 +68,6 @@ class Origins:
 NO_DEPLOYMENT = Problem(404, "not-found", "no deployment of this key has that number")
 
 
-def permitted(request: web.Request, scope: str) -> Caller:
-    """Whose key the request came with. Raises `Problem` 403 where it lacks the scope."""
-    key = request[KEY]
-    if "*" not in key.scopes and scope not in key.scopes:
-        raise Problem(403, "forbidden", f"the key lacks the scope {scope}")
-    return Caller(key.id, key.scopes)
-
-
 def check_visible(call: Call, caller: Caller) -> None:
     """Raises `CallNotFound` where the call is another deployment's."""
     if caller.deployment_id is not None and call.deployment_id != caller.deployment_id:
@@ -100,10 +88,4 @@ def idempotency_key(request: web.Request, *, required: bool = False) -> str | No
 
 def canonical_hash(body: JsonValue) -> str:
     """SHA-256, in hexadecimal, of a body whatever the order of its keys and its white space."""
-    return hashlib.sha256(to_json(_sorted(body))).hexdigest()
-
-
-def _sorted(value: JsonValue) -> JsonValue:
-    if isinstance(value, dict):
-        return {name: _sorted(value[name]) for name in sorted(value)}
-    return [_sorted(one) for one in value] if isinstance(value, list) else value
+    return hashlib.sha256(canonical(body).encode()).hexdigest()

@@ -10,7 +10,7 @@ MAX_PAGE = 200
 class Paging(BaseModel):
     """The query of a list."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     cursor: Annotated[str, Field(max_length=200)] | None = None
     """`next_cursor` of the page before."""

@@ -42,6 +42,9 @@ class Calls(Protocol):
     async def act(self, call_id: str, action: str, arguments: Mapping[str, JsonValue]) -> None:
         """Do something to a call. Raises `CallNotFound` and `ActionRefused`."""
 
+    async def replay(self, delivery_id: str) -> bool:
+        """Deliver a webhook again that was given up; False where there is no such one."""
+
 
 class Stored(Protocol):
     """What operators have stored."""

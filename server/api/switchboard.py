@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 from pydantic import JsonValue
 
+from server.api.auth import permitted
 from server.api.body import read_json
-from server.api.origins import READ, Origins, check_visible, permitted
+from server.api.origins import Origins, check_visible
 from server.api.ports import Calls, Stored
+from server.api.scopes import READ, Scope
 from server.calls.agent import AgentConfig
 from server.calls.listing import Page, Wanted, list_calls
 from server.calls.model import Call
@@ -30,7 +32,7 @@ class Switchboard:
         """The JSON of a request. Raises `Problem`."""
         return await read_json(request, self.settings.http.read_timeout_s)
 
-    async def call(self, request: web.Request, name: str, scope: str = READ) -> Call:
+    async def call(self, request: web.Request, name: str, scope: Scope = READ) -> Call:
         """The call that the path names, where the key may see it. Raises `CallNotFound`."""
         caller = permitted(request, scope)
         call = await self.store.get(request.match_info[name])

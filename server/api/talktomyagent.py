@@ -15,6 +15,7 @@ from server.api.operation import HeaderField, Operation, Reply
 from server.api.origins import IDEMPOTENCY_KEY, NO_DEPLOYMENT, idempotency_key
 from server.api.switchboard import Switchboard
 from server.api.wire import Answer, Wire, answer, checked, unknown_fields
+from server.calls.events import LAST_EVENT
 from server.calls.feed import follow
 from server.calls.fields import Fact, LongText, Number, ShortText
 from server.calls.model import Call
@@ -26,8 +27,15 @@ DIAL_WATCH_S = 1.0
 """How long an answer waits for the first sign of the dial, so that one which fails at once
 is a 502; most calls ring before."""
 DIAL_FAILURES = frozenset({"dial_failed", "engine_error"})
-LATER_WARNINGS = ("engine-failed:", "recording-incomplete", "node-stopping")
-"""Of the conversation: a repeated request is answered as the first one was."""
+OF_THE_REQUEST = (
+    "script-not-found",
+    "playbook-not-found",
+    "fact-missing:",
+    "unknown-field:",
+    "target-name-not-used",
+)
+"""Warnings that are known when a call is placed; those of the conversation come later, and a
+repeated request is answered as the first one was."""
 
 CODES: Mapping[str, tuple[int, str]] = {
     "self-call": (400, "voice-self-call"),
@@ -158,9 +166,12 @@ class VoiceCalls:
         calls = self._node.calls
         async with aclosing(follow(self._node.store, calls.feed, call_id, 0)) as events:
             async for event in events:
-                if event is None or event.data.get("status") in ("queued", "scheduled"):
+                if event is None:
                     continue
-                return event.data.get("ended_reason")
+                if event.type == LAST_EVENT:
+                    return event.data.get("ended_reason")
+                if event.data.get("status") in ("ringing", "in-progress"):
+                    break
         return None
 
 
@@ -219,7 +230,7 @@ def milliseconds(at: datetime) -> str:
 
 
 def _of_the_request(call: Call) -> Iterator[str]:
-    return (warning for warning in call.warnings if not warning.startswith(LATER_WARNINGS))
+    return (warning for warning in call.warnings if warning.startswith(OF_THE_REQUEST))
 
 
 EXAMPLES: Mapping[str, Mapping[str, JsonValue]] = {

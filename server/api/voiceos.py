@@ -9,8 +9,9 @@ from pydantic import JsonValue
 
 from server.api.errors import FieldError, ValidationFailed
 from server.api.operation import HeaderField, Operation, Reply
-from server.api.origins import ACT, IDEMPOTENCY_KEY
+from server.api.origins import IDEMPOTENCY_KEY
 from server.api.paging import Paging
+from server.api.scopes import WRITE
 from server.api.switchboard import Switchboard
 from server.api.voiceos_wire import Agent, native_config, wire_config, without_effect
 from server.api.wire import Answer, Wire, answer, checked, unknown_fields
@@ -220,7 +221,7 @@ class Conversations:
 
     async def end(self, request: web.Request) -> web.Response:
         """Hang up, or withdraw what has not been dialled."""
-        call = await self._node.call(request, "id", ACT)
+        call = await self._node.call(request, "id", WRITE)
         action = "cancel" if call.status == "scheduled" else "hang_up"
         await self._node.calls.act(call.id, action, {})
         return answer(await self._conversation(await self._node.store.get(call.id)))

@@ -23,8 +23,7 @@ class Wire(BaseModel):
         extra="allow",
         strict=True,
         allow_inf_nan=False,
-        validate_by_name=False,
-        validate_by_alias=True,
+        use_attribute_docstrings=True,
     )
 
 
@@ -32,7 +31,11 @@ class Answer(BaseModel):
     """Part of a dialect's answer."""
 
     model_config = ConfigDict(
-        frozen=True, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+        frozen=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        use_attribute_docstrings=True,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 
 import phonenumbers
 from phonenumbers import ValidationResult
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from server.sip.errors import ParseError
 from server.sip.uri import Uri
@@ -66,12 +66,22 @@ def _url(value: str) -> str:
     return value
 
 
-Number = Annotated[str, Field(max_length=16), AfterValidator(_number)]
+E164_SCHEMA: dict[str, JsonValue] = {
+    "pattern": r"^\+[1-9][0-9]{1,14}$",
+    "examples": ["+14155551234"],
+}
+Number = Annotated[
+    str, Field(max_length=16, json_schema_extra=dict(E164_SCHEMA)), AfterValidator(_number)
+]
 ShortText = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 """One line, fit for a SIP header field."""
 LongText = Annotated[str, Field(min_length=1, max_length=4000)]
 Fact = Annotated[str | bool | int | float, BeforeValidator(_fact)]
-WebUrl = Annotated[str, Field(max_length=2000), AfterValidator(_url)]
+WebUrl = Annotated[
+    str,
+    Field(max_length=2000, json_schema_extra={"pattern": r"^https?://[!-\[\]-~]+$"}),
+    AfterValidator(_url),
+]
 """Where it leads is checked when it is called (`server.outward`)."""
 
 
@@ -85,4 +95,10 @@ Many = Annotated[
 class Asked(BaseModel):
     """Part of a request: unknown fields are refused, nothing is converted silently."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )

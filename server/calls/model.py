@@ -37,7 +37,7 @@ AnsweredBy = Literal["human", "machine", "screening", "unknown"]
 class Kept(BaseModel):
     """Part of a record."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 class CallMessage(Kept):
