@@ -12,28 +12,35 @@ the quote's id as its idempotency key, which gives the same call again.
 
 import asyncio
 import base64
-import hashlib
 import json
 import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from pydantic import BaseModel, ConfigDict, JsonValue
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.calls.canonical import canonical
 from server.calls.costs import Quote
 from server.calls.errors import PaymentRefused, PaymentUnsettled
 from server.calls.events import rfc3339, utc_now
 from server.calls.ledger import enter
 from server.calls.model import Call, Plan
+from server.calls.quotes import (
+    Json,
+    QuoteState,
+    change_quote,
+    find_quote,
+    forget_quotes,
+    hash_of,
+    keep_quote,
+    quote_in,
+    refuse_replay,
+)
 from server.calls.request import CallRequest
-from server.calls.schema import ledger, quotes
 from server.calls.store import CallStore
 from server.errors import SettingsInvalid
 from server.sections import PaymentSettings
@@ -54,28 +61,6 @@ PLACED_WITHIN = timedelta(hours=12)
 FORGOTTEN = timedelta(days=2)
 
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
-
-Json = dict[str, JsonValue]
-
-
-class QuoteState(BaseModel):
-    """What is kept of a quote."""
-
-    model_config = ConfigDict(frozen=True)
-
-    state: Literal["offered", "paying", "settled", "paid"] = "offered"
-    total_micros: int
-    requirements: Json
-    plan: Plan | None
-    """As it was shown; taken out once the call has it."""
-    reference: str | None = None
-    """The authorization that pays (`Payment.reference`)."""
-    payer: str | None = None
-    since: datetime | None = None
-    """When the state was reached; None where whoever was paying has given up for now."""
-    attempts: int = 0
-    """How often the facilitator was asked to move the money."""
-    receipt: Json | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,19 +129,13 @@ class Payments:
         kept = QuoteState(
             total_micros=quote.total_micros, requirements=requirements, plan=quote.plan
         )
-        row = {
-            "id": quote.id,
-            "wallet": _wallet(wallet),
-            "body_hash": hash_of(asked),
-            "document": kept.model_dump_json(),
-            "expires_at": rfc3339(expires_at),
-        }
 
         async def keep(connection: AsyncConnection) -> None:
-            old = rfc3339(now - FORGOTTEN)
-            unpaid = quotes.c.document.like('{"state":"offered"%')
-            await connection.execute(delete(quotes).where(quotes.c.expires_at < old, unpaid))
-            await connection.execute(insert(quotes), [row])
+            await forget_quotes(connection, now - FORGOTTEN)
+            payer = _wallet(wallet)
+            await keep_quote(
+                connection, quote.id, kept, asked=asked, wallet=payer, expires_at=expires_at
+            )
 
         await self._store.transact(keep)
         required = self._facilitator.required(requirements, url)
@@ -175,7 +154,7 @@ class Payments:
         payment = parse_payment(signature)
         turn = self._turns.setdefault(quote_id, asyncio.Lock())
         async with turn:
-            quote = _of(await self._read(quote_id, asked, wallet))
+            quote = quote_in(await self._read(quote_id, asked, wallet))
             _check(payment, quote.requirements, _address(wallet))
             if quote.state == "offered":
                 self._check_time(payment)
@@ -189,7 +168,7 @@ class Payments:
 
     async def _read(self, quote_id: str, asked: CallRequest, wallet: str | None) -> Row[Any]:
         async with self._store.engine.connect() as connection:
-            row = await _find(connection, quote_id)
+            row = await find_quote(connection, quote_id)
         if row.wallet is not None and row.wallet != _wallet(wallet):
             raise PaymentRefused("quote-foreign", "the quote was made for another wallet")
         if row.body_hash != hash_of(asked):
@@ -206,12 +185,12 @@ class Payments:
         now = self._now()
 
         async def decide(connection: AsyncConnection) -> tuple[QuoteState, str | None]:
-            row = await _find(connection, quote_id)
-            quote = _of(row)
+            row = await find_quote(connection, quote_id)
+            quote = quote_in(row)
             if quote.state == "offered":
                 if row.expires_at < rfc3339(now):
                     raise PaymentRefused("quote-expired", "ask for another quote")
-                await _refuse_replay(connection, payment)
+                await refuse_replay(connection, payment.reference)
             elif quote.reference != payment.reference:
                 raise PaymentRefused("quote-used", "the quote is paid by another payment")
             elif quote.state == "settled" and quote.since and now > quote.since + PLACED_WITHIN:
@@ -229,7 +208,7 @@ class Payments:
                     "attempts": quote.attempts + 1,
                 }
             )
-            await _write(connection, quote_id, quote)
+            await change_quote(connection, quote_id, quote)
             return quote, None
 
         return await self._store.transact(decide)
@@ -239,7 +218,7 @@ class Payments:
             receipt = await self._facilitator.settle(payment, quote.requirements)
         except PaymentRefused:
             if quote.attempts == 1:
-                await self._change(quote_id, _offered_again(quote))
+                await self._change(quote_id, quote.offered_again())
                 raise
             # The attempt before this one may have moved the money all the same.
             await self._change(quote_id, quote.model_copy(update={"since": None}))
@@ -252,7 +231,7 @@ class Payments:
         settled = quote.model_copy(update={"state": "settled", "since": now, "receipt": receipt})
 
         async def keep(connection: AsyncConnection) -> None:
-            await _write(connection, quote_id, settled)
+            await change_quote(connection, quote_id, settled)
             micros = quote.total_micros
             await enter(connection, payment.payer, "pay", micros, payment.reference, now)
 
@@ -266,14 +245,14 @@ class Payments:
         paid = quote.model_copy(update={"state": "paid", "since": now, "plan": None})
 
         async def keep(connection: AsyncConnection) -> None:
-            await _write(connection, quote_id, paid, call.id)
+            await change_quote(connection, quote_id, paid, call.id)
             await enter(connection, payer, "charge", -quote.total_micros, quote_id, now, call.id)
 
         await self._store.transact(keep)
         return call.id
 
     async def _change(self, quote_id: str, quote: QuoteState) -> None:
-        await self._store.transact(lambda connection: _write(connection, quote_id, quote))
+        await self._store.transact(lambda connection: change_quote(connection, quote_id, quote))
 
 
 def open_payments(store: CallStore, settings: PaymentSettings | None) -> Payments | None:
@@ -289,12 +268,6 @@ def open_payments(store: CallStore, settings: PaymentSettings | None) -> Payment
     return Payments(store, settings, Facilitator(settings))
 
 
-def hash_of(asked: CallRequest) -> str:
-    """What a quote is good for: SHA-256 of the whole request, in hex."""
-    body = canonical(asked.model_dump(mode="json", exclude_unset=True))
-    return hashlib.sha256(body.encode()).hexdigest()
-
-
 def _check(payment: "Payment", requirements: Json, wallet: str | None) -> None:
     """What was signed must be what was asked for, to the letter."""
     for name in ("scheme", "network", "asset", "amount", "payTo"):
@@ -306,42 +279,6 @@ def _check(payment: "Payment", requirements: Json, wallet: str | None) -> None:
         raise PaymentRefused("payment-mismatch", "the authorization is for another amount")
     if wallet is not None and payment.payer != wallet:
         raise PaymentRefused("payment-foreign", "the payment is from another wallet")
-
-
-async def _refuse_replay(connection: AsyncConnection, payment: "Payment") -> None:
-    entered = select(ledger.c.id).where(
-        ledger.c.kind == "pay", ledger.c.reference == payment.reference
-    )
-    claimed = select(quotes.c.id).where(
-        quotes.c.document.like(f'%"reference":"{payment.reference}"%')
-    )
-    for query in (entered, claimed):
-        if (await connection.execute(query)).first() is not None:
-            raise PaymentRefused("payment-replayed", "the authorization was used before")
-
-
-async def _find(connection: AsyncConnection, quote_id: str) -> Row[Any]:
-    row = (await connection.execute(select(quotes).where(quotes.c.id == quote_id))).one_or_none()
-    if row is None:
-        raise PaymentRefused("quote-unknown", "there is no such quote, or not any more")
-    return row
-
-
-async def _write(
-    connection: AsyncConnection, quote_id: str, quote: QuoteState, call_id: str | None = None
-) -> None:
-    change = update(quotes).where(quotes.c.id == quote_id)
-    await connection.execute(change.values(document=quote.model_dump_json(), call_id=call_id))
-
-
-def _of(row: Row[Any]) -> QuoteState:
-    return QuoteState.model_validate_json(row.document)
-
-
-def _offered_again(quote: QuoteState) -> QuoteState:
-    return quote.model_copy(
-        update={"state": "offered", "reference": None, "payer": None, "since": None, "attempts": 0}
-    )
 
 
 def _wallet(wallet: str | None) -> str | None:
