@@ -101,7 +101,8 @@ def as_problem(error: Exception) -> Problem:
         case NotFound():
             return Problem(404, "not-found", str(error))
         case NameTaken():
-            return Problem(409, "name-taken", str(error))
+            taken = FieldError("name", str(error))
+            return Problem(409, "name-taken", str(error), errors=[taken])
         case DocumentChanged():
             return Problem(412, "document-changed", "read it again; somebody has changed it")
         case PaymentRefused():
@@ -111,13 +112,6 @@ def as_problem(error: Exception) -> Problem:
             return Problem(503, "payment-unsettled", str(error), headers=after)
         case CallNotFound():
             return Problem(404, "not-found", "no call has this id")
-        case NotFound():
-            return Problem(404, "not-found", str(error))
-        case NameTaken():
-            taken = FieldError("name", str(error))
-            return Problem(409, "name-taken", str(error), errors=[taken])
-        case DocumentChanged():
-            return Problem(412, "changed", "somebody else has changed it; read it again")
         case ActionRefused():
             invalid = error.code == "invalid_arguments"
             return Problem(*((400, "validation-failed") if invalid else CALL_OVER), str(error))

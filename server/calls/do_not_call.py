@@ -1,14 +1,14 @@
 """The do-not-call list: numbers that are never dialled."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, insert, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from server.calls.database import take_turn
 from server.calls.errors import NotFound
 from server.calls.events import rfc3339, utc_now
 from server.calls.policy.errors import NumberRefused
@@ -16,6 +16,8 @@ from server.calls.policy.numbers import normalise
 from server.calls.schema import do_not_call
 
 MAX_REASON_CHARS = 500
+BATCH = 500
+"""Numbers in one query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,27 @@ class DoNotCall:
 
     async def add(self, number: str, reason: str = "") -> bool:
         """Put a number in E.164 on the list; False where it is there already."""
-        row = {"number": number, "reason": reason, "created_at": rfc3339(utc_now())}
-        try:
-            async with self._engine.begin() as connection:
-                await connection.execute(insert(do_not_call), row)
-        except IntegrityError:
-            return False
-        return True
+        return bool(await self.add_all({number: reason}))
+
+    async def add_all(self, reasons: Mapping[str, str]) -> int:
+        """Put numbers in E.164 on the list, with reasons; returns how many were not there."""
+        now = rfc3339(utc_now())
+        numbers = list(reasons)
+        new = set(numbers)
+        async with self._engine.begin() as connection:
+            await take_turn(connection)
+            for at in range(0, len(numbers), BATCH):
+                some = do_not_call.c.number.in_(numbers[at : at + BATCH])
+                query = select(do_not_call.c.number).where(some)
+                new.difference_update((await connection.execute(query)).scalars())
+            rows = [
+                {"number": number, "reason": reasons[number], "created_at": now}
+                for number in numbers
+                if number in new
+            ]
+            if rows:
+                await connection.execute(insert(do_not_call), rows)
+        return len(rows)
 
     async def remove(self, number: str) -> None:
         """Take a number off the list. Raises `NotFound`."""

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.calls.agent import AgentConfig
-from server.calls.errors import DocumentChanged, NameTaken, NotFound
+from server.calls.errors import DocumentChanged, DocumentNotFound, NameTaken
 from server.calls.events import rfc3339, utc_now
 from server.calls.ids import new_call_id
 from server.calls.origin import Deployment
@@ -67,11 +67,11 @@ class Documents(Generic[T]):
         return await self.get(row["id"])
 
     async def get(self, document_id: str) -> Stored[T]:
-        """Read one by its id. Raises `NotFound`."""
+        """Read one by its id. Raises `DocumentNotFound`."""
         return await self._one(self._table.c.id == document_id)
 
     async def by_name(self, name: str) -> Stored[T]:
-        """Read one by its name. Raises `NotFound`."""
+        """Read one by its name. Raises `DocumentNotFound`."""
         return await self._one(self._table.c.name == name)
 
     async def replace(
@@ -80,7 +80,7 @@ class Documents(Generic[T]):
         """Put another document, and name, in the place of one.
 
         version: refuse where it is not this one any more.
-        Raises `NotFound`, `DocumentChanged` and `NameTaken`.
+        Raises `DocumentNotFound`, `DocumentChanged` and `NameTaken`.
         """
         seen = await self._seen(document_id, version)
         values = {
@@ -94,7 +94,7 @@ class Documents(Generic[T]):
         return await self.get(document_id)
 
     async def delete(self, document_id: str, version: str | None = None) -> Stored[T]:
-        """Delete one; returns what it was. Raises `NotFound` and `DocumentChanged`."""
+        """Delete one; returns what it was. Raises `DocumentNotFound` and `DocumentChanged`."""
         seen = await self._seen(document_id, version)
         if not await self._write(delete(self._table).where(self._is(seen, version)), seen.name):
             raise await self._lost(document_id)
@@ -113,7 +113,7 @@ class Documents(Generic[T]):
         async with self._engine.connect() as connection:
             row = (await connection.execute(select(self._table).where(condition))).one_or_none()
         if row is None:
-            raise NotFound(self._table.name.removesuffix("s"))
+            raise DocumentNotFound(self._table.name.removesuffix("s"))
         return self._stored(row)
 
     async def _seen(self, document_id: str, version: str | None) -> Stored[T]:
@@ -140,7 +140,7 @@ class Documents(Generic[T]):
         """Why a document that was there a moment ago was not written."""
         try:
             await self.get(document_id)
-        except NotFound as error:
+        except DocumentNotFound as error:
             return error
         return DocumentChanged()
 
@@ -166,7 +166,7 @@ class Deployments(Documents[Deployment]):
         """The deployment of this id."""
         try:
             return (await self.get(deployment_id)).document
-        except NotFound:
+        except DocumentNotFound:
             return None
 
     async def by_number(self, number: str) -> tuple[str, Deployment] | None:

@@ -2,8 +2,10 @@
 
 CallError
 ├── Refused                 a request that this node will not place; names the field   (client)
+│   └── DoNotCallListed     the number asked not to be called                          (client)
 ├── CallNotFound            no call has this id                                        (client)
 ├── NotFound                nothing of this kind has this id; names the kind           (client)
+│   └── DocumentNotFound    an agent, a deployment, a playbook
 ├── NameTaken               another document has this name                             (client)
 ├── DocumentChanged         somebody else has changed the document since it was read   (client)
 ├── ActionRefused           the call is not in a state to do this                      (client)
@@ -30,15 +32,23 @@ class Refused(CallError):
         self.field = field
 
 
+class DoNotCallListed(Refused):
+    """The number is on the do-not-call list."""
+
+
 class CallNotFound(CallError):
     """No call has this id."""
 
 
 class NotFound(CallError):
-    """An agent, a deployment, a playbook, a key or a listed number that is not there."""
+    """A document, a key, a listed number or a delivery that is not there."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"there is no such {what}")
+
+
+class DocumentNotFound(NotFound):
+    """No document has this id, or name."""
 
 
 class NameTaken(CallError):
