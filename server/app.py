@@ -25,6 +25,7 @@ from server.api.http import build_http, start_http
 from server.api.keys import KeyRing
 from server.calls.brief import load_playbook
 from server.calls.durable import Durable
+from server.calls.library import Library
 from server.calls.store import CallStore
 from server.calls.webhooks.deliveries import Deliveries
 from server.calls.workflow import CallWorkflow
@@ -104,7 +105,13 @@ class Application:
         name = node_id(settings.data.dir)
         self._durable = Durable(settings.data.database, name, settings.calls_at_once)
         self._workflow = CallWorkflow(
-            self._store, self._node, settings, playbook, self._durable, deliveries
+            self._store,
+            self._node,
+            settings,
+            playbook,
+            self._durable,
+            deliveries,
+            Library(self._store.engine),
         )
         await self._durable.start(self._workflow)
         await self._workflow.recover()

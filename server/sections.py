@@ -65,16 +65,10 @@ class ProviderSettings(Section):
     no provider, `model`. `default` is the engine that `[engines]` chose.
     """
 
-    voice: dict[str, str] = Field(
-        default_factory=lambda: {"playht": "default", "azure": "default", "offhook": "default"}
-    )
+    voice: dict[str, str] = {"playht": "default", "azure": "default", "offhook": "default"}
     """To `default`, or a voice of the engine, such as `en-gb+m2`."""
-    transcriber: dict[str, Literal["default"]] = Field(
-        default_factory=lambda: {"deepgram": "default", "offhook": "default"}
-    )
-    language_model: dict[str, Literal["default"]] = Field(
-        default_factory=lambda: {"openai": "default", "offhook": "default"}
-    )
+    transcriber: dict[str, Literal["default"]] = {"deepgram": "default", "offhook": "default"}
+    language_model: dict[str, Literal["default"]] = {"openai": "default", "offhook": "default"}
 
 
 class WebhookSettings(Section):

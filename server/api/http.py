@@ -11,12 +11,14 @@ from server.api.keys import KeyRing
 from server.api.native import NativeCalls
 from server.api.operation import Operation
 from server.api.origins import Origins
-from server.api.ports import Calls, NothingStored, Stored
+from server.api.ports import Calls
 from server.api.problem import by_codes, problems
 from server.api.refusals import Refusals
 from server.api.resources import resource_operations
 from server.api.switchboard import Switchboard
 from server.calls.audit import AuditLog
+from server.calls.library import Library
+from server.calls.retention import Retention
 from server.calls.store import CallStore
 from server.settings import Settings
 
@@ -30,14 +32,10 @@ FACES = {
 
 
 def build_http(
-    store: CallStore,
-    calls: Calls,
-    settings: Settings,
-    readiness: Readiness,
-    stored: Stored | None = None,
+    store: CallStore, calls: Calls, settings: Settings, readiness: Readiness
 ) -> web.Application:
-    """Compose the application; `start_http` serves it. stored: nothing is, where absent."""
-    stored = stored or NothingStored()
+    """Compose the application; `start_http` serves it."""
+    stored = Library(store.engine)
     keys, audit = KeyRing(store.engine), AuditLog(store.engine)
     refusals = Refusals(audit)
     application = web.Application(
@@ -45,7 +43,7 @@ def build_http(
     )
     switchboard = Switchboard(store, calls, stored, Origins(stored), settings)
     known = [
-        *operations(switchboard),
+        *operations(switchboard, Retention(store, audit, settings.data)),
         *resource_operations(switchboard, audit, keys),
         *health_operations(store, readiness),
     ]
@@ -54,10 +52,10 @@ def build_http(
     return application
 
 
-def operations(switchboard: Switchboard) -> list[Operation]:
+def operations(switchboard: Switchboard, retention: Retention) -> list[Operation]:
     """Everything that calls are placed and read by."""
     faces = (
-        NativeCalls(switchboard),
+        NativeCalls(switchboard, retention),
         oneshot.VoiceTool(switchboard),
         talktomyagent.VoiceCalls(switchboard),
         voiceos.Conversations(switchboard),

@@ -7,6 +7,7 @@ from aiohttp import web
 from pydantic import JsonValue
 
 from server.api import oneinbox
+from server.api.auth import CALLER
 from server.api.errors import Problem
 from server.api.native_wire import Action, Listing
 from server.api.operation import HeaderField, Operation, Reply
@@ -15,8 +16,10 @@ from server.api.scopes import WRITE
 from server.api.stream import LAST_EVENT_ID, stream_events
 from server.api.switchboard import Switchboard
 from server.api.wire import Answer, answer, checked
+from server.calls.errors import ActionRefused
 from server.calls.model import Call
 from server.calls.request import CallRequest
+from server.calls.retention import Retention
 
 FACE: Final = "Native"
 ONE = "/v1/calls/{call_id}"
@@ -35,8 +38,9 @@ class Page(Answer):
 class NativeCalls:
     """Handlers of the native face; no logic of their own."""
 
-    def __init__(self, switchboard: Switchboard) -> None:
+    def __init__(self, switchboard: Switchboard, retention: Retention) -> None:
         self._node = switchboard
+        self._retention = retention
         self._recordings = switchboard.settings.data.recordings.absolute()
 
     def operations(self) -> list[Operation]:
@@ -86,6 +90,15 @@ class NativeCalls:
                 summary="One call",
                 replies={200: Reply("The call as it is.", Record)},
                 problems=of_one,
+            ),
+            Operation(
+                method="DELETE",
+                path=ONE,
+                handler=self.erase,
+                face=FACE,
+                summary="Erase recording, transcript and facts; the audit keeps its row",
+                replies={204: Reply("It is erased.")},
+                problems={**of_one, 409: "`call-live`: the call is not over"},
             ),
             Operation(
                 method="GET",
@@ -150,6 +163,15 @@ class NativeCalls:
     async def read(self, request: web.Request) -> web.Response:
         """Read one call."""
         return answer(self._rendered(await self._node.call(request, "call_id")))
+
+    async def erase(self, request: web.Request) -> web.Response:
+        """Erase what was said: 204, also where it was erased before."""
+        call = await self._node.call(request, "call_id", WRITE)
+        try:
+            await self._retention.erase(call.id, request[CALLER].key_id)
+        except ActionRefused:
+            raise Problem(409, "call-live", "the call is not over; hang it up first") from None
+        return web.Response(status=204)
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Stream one call's events."""

@@ -57,19 +57,3 @@ class Stored(Protocol):
 
     async def deployment_of(self, number: str) -> tuple[str, Deployment] | None:
         """The deployment whose number it is, with its id."""
-
-
-class NothingStored:
-    """Nothing is."""
-
-    async def agent(self, name: str) -> AgentConfig | None:
-        """None."""
-        return None
-
-    async def deployment(self, deployment_id: str) -> Deployment | None:
-        """None."""
-        return None
-
-    async def deployment_of(self, number: str) -> tuple[str, Deployment] | None:
-        """None."""
-        return None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from aiohttp import web
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from server.api.auth import permitted
 from server.api.body import read_json
@@ -47,8 +47,11 @@ class Switchboard:
         return await list_calls(self.store.engine, wanted)
 
     async def config_of(self, call: Call) -> AgentConfig:
-        """What a call is held by, with the agents as they are now."""
-        asked = await self.store.request(call.id)
+        """What a call is held by, with the agents as they are now; nothing where it was erased."""
+        try:
+            asked = await self.store.request(call.id)
+        except ValidationError:
+            return AgentConfig()
         agent = await self.stored.agent(call.agent_id) if call.agent_id else None
         deployment = (
             await self.stored.deployment(call.deployment_id) if call.deployment_id else None

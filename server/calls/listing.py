@@ -80,7 +80,8 @@ def _conditions(wanted: Wanted, dialect: str) -> list[ColumnElement[bool]]:
 def _metadata(dialect: str, name: str, value: str) -> ColumnElement[bool]:
     """Strings and numbers by their text; the name is letters, digits, `_`, `.` and `-`."""
     if dialect == "postgresql":
-        return cast(calls.c.record, JSONB)["metadata"][name].astext == value
+        found: ColumnElement[str] = cast(calls.c.record, JSONB)["metadata"][name].astext
+        return found == value
     return cast(func.json_extract(calls.c.record, f'$.metadata."{name}"'), Text) == value
 
 

@@ -22,13 +22,8 @@ OURS = "+16473705600"
 
 
 @pytest.fixture
-def library(store: CallStore) -> Library:
-    return Library(store.engine)
-
-
-@pytest.fixture
-async def workflow(make_workflow: Callable[..., CallWorkflow], library: Library) -> CallWorkflow:
-    return make_workflow(stored=library)
+async def workflow(make_workflow: Callable[..., CallWorkflow], store: CallStore) -> CallWorkflow:
+    return make_workflow(stored=Library(store.engine))
 
 
 @dataclass
@@ -74,7 +69,6 @@ async def node(
     store: CallStore,
     workflow: CallWorkflow,
     settings: Settings,
-    library: Library,
     stored: Stored,
 ) -> AsyncIterator[Node]:
     checks = {"engines": "ok", "trunk": "ok"}
@@ -83,7 +77,7 @@ async def node(
         return checks
 
     key = await KeyRing(store.engine).create("test")
-    application = build_http(store, workflow, settings, readiness, library)
+    application = build_http(store, workflow, settings, readiness)
     runner = await start_http(application, settings)
     port = runner.addresses[0][1]
     url = f"http://127.0.0.1:{port}"

@@ -7,8 +7,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from server.api.keys import KeyRing
+from server.calls.store import CallStore
 from server.calls.workflow import CallWorkflow
 from server.settings import Settings
+from tests.server.api.conftest import OURS
 
 TO = "+14165550123"
 OBJECTIVE = {"to": TO, "objective": "Book a table for two"}
@@ -215,3 +218,153 @@ async def test_many_calls_at_once_all_get_their_record(node: Any) -> None:
     records = await asyncio.gather(*(ended(node, call["id"]) for call in calls))
     assert {record["ended_reason"] for record in records} == {"agent_hangup"}
     assert len({record["id"] for record in records}) == 30
+
+
+async def listed(node: Any, **query: str) -> list[str]:
+    async with node.client.get("/v1/calls", params=query) as answer:
+        assert answer.status == 200, await answer.text()
+        return [call["id"] for call in (await answer.json())["data"]]
+
+
+async def test_lists_are_filtered_by_agent_metadata_and_time(node: Any, stored: Any) -> None:
+    plain = (await place(node))["id"]
+    told = (await place(node, metadata={"order": 7, "shop": "a b"}))["id"]
+    agent = (await place(node, agent_id=stored.agent))["id"]
+    async with node.client.get(f"/v1/calls/{told}") as answer:
+        created = (await answer.json())["created_at"]
+    assert await listed(node, agent_id=stored.agent) == [agent]
+    assert await listed(node, metadata="order:7") == [told]
+    assert await listed(node, metadata="shop:a b") == [told]
+    assert await listed(node, metadata="order:8") == []
+    assert await listed(node, created_before=created) == [plain]
+    assert await listed(node, created_after=created) == [agent, told]
+    assert await listed(node, created_after="2026-01-01T00:00:00+02:00", limit="1") == [agent]
+
+
+async def test_a_key_of_a_deployment_sees_only_its_own_calls(
+    node: Any, stored: Any, store: CallStore
+) -> None:
+    other = (await place(node))["id"]
+    key = await KeyRing(store.engine).create("bound", deployment_id=stored.deployment)
+    headers = {"Authorization": f"Bearer {key}"}
+    async with aiohttp.ClientSession(node.url, headers=headers) as client:
+        async with client.post("/v1/calls", json=OBJECTIVE) as answer:
+            own = await answer.json()
+        assert (answer.status, own["deployment_id"], own["from"]) == (201, stored.deployment, OURS)
+        async with client.get("/v1/calls") as answer:
+            assert [call["id"] for call in (await answer.json())["data"]] == [own["id"]]
+        for path in (f"/v1/calls/{other}", f"/v1/calls/{other}/events", f"/v1/requests/{other}"):
+            async with client.get(path) as answer:
+                assert answer.status == 404
+        async with client.post("/v1/calls", json={**OBJECTIVE, "from": TO}) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (404, "not-found")
+
+
+async def test_a_key_without_the_scope_is_forbidden(node: Any, store: CallStore) -> None:
+    key = await KeyRing(store.engine).create("reader", ["calls:read"])
+    headers = {"Authorization": f"Bearer {key}"}
+    call = await place(node)
+    async with aiohttp.ClientSession(node.url, headers=headers) as client:
+        async with client.get(f"/v1/calls/{call['id']}") as answer:
+            assert answer.status == 200
+        async with client.post("/v1/calls", json=OBJECTIVE) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (403, "forbidden")
+        async with client.delete(f"/v1/calls/{call['id']}") as answer:
+            assert answer.status == 403
+
+
+async def test_an_idempotency_key_is_good_for_one_call(node: Any, phone: Any) -> None:
+    headers = {"Idempotency-Key": "one"}
+    ids = set()
+    for _ in range(3):
+        async with node.client.post("/v1/calls", json=OBJECTIVE, headers=headers) as answer:
+            assert answer.status == 201
+            ids.add((await answer.json())["id"])
+    assert len(ids) == len(phone.dialled) == 1
+    other = {**OBJECTIVE, "objective": "Cancel the table"}
+    async with node.client.post("/v1/calls", json=other, headers=headers) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (422, "idempotency-mismatch")
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "white space"])
+async def test_an_idempotency_key_that_is_none_is_refused(node: Any, key: str) -> None:
+    headers = {"Idempotency-Key": key}
+    async with node.client.post("/v1/calls", json=OBJECTIVE, headers=headers) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["errors"][0]["field"] == "Idempotency-Key"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"action": "say", "text": "One moment."},
+        {"action": "inject", "text": "The price is 20 dollars."},
+        {"action": "press", "digits": "12#"},
+        {"action": "transfer", "to": "+14165550199"},
+        {"action": "mute"},
+        {"action": "unmute"},
+        {"action": "hold"},
+        {"action": "resume"},
+        {"action": "pause_recording"},
+        {"action": "resume_recording"},
+    ],
+)
+async def test_an_action_reaches_the_call(node: Any, phone: Any, body: dict[str, str]) -> None:
+    phone.lasting = True
+    call = await place(node)
+    async with node.client.post(f"/v1/calls/{call['id']}/actions", json=body) as answer:
+        assert answer.status == 202, await answer.text()
+    arguments = {name: value for name, value in body.items() if name != "action"}
+    assert phone.acted == [(body["action"], arguments)]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"action": "dance"}, "body"),
+        ({"action": "say"}, "say.text"),
+        ({"action": "press", "digits": "x"}, "press.digits"),
+        ({"action": "transfer", "to": "sip:a@b"}, "transfer.to"),
+        ({"action": "mute", "text": "x"}, "mute.text"),
+        ({}, "body"),
+    ],
+)
+async def test_an_action_that_is_none_names_the_field(
+    node: Any, body: dict[str, str], field: str
+) -> None:
+    call = await place(node)
+    async with node.client.post(f"/v1/calls/{call['id']}/actions", json=body) as answer:
+        problem = await answer.json()
+    assert answer.status == 400
+    assert problem["errors"][0]["field"] == field
+
+
+async def test_a_scheduled_call_is_canceled(node: Any) -> None:
+    call = await place(node, scheduled_at="2026-12-24T10:00:00-05:00")
+    assert call["status"] == "scheduled"
+    url = f"/v1/calls/{call['id']}/actions"
+    async with node.client.post(url, json={"action": "cancel"}) as answer:
+        assert answer.status == 202
+    record = await ended(node, call["id"])
+    assert (record["status"], record["ended_reason"]) == ("ended", "canceled")
+
+
+async def test_an_erased_call_keeps_its_row_and_nothing_that_was_said(node: Any) -> None:
+    call = await ended(node, (await place(node, metadata={"order": 7}))["id"])
+    for _ in range(2):
+        async with node.client.delete(f"/v1/calls/{call['id']}") as answer:
+            assert answer.status == 204
+    async with node.client.get(f"/v1/calls/{call['id']}") as answer:
+        record = await answer.json()
+    assert record["transcript"] is record["objective"] is None
+    assert (record["messages"], record["metadata"]) == ([], {})
+    assert record["ended_reason"] == "agent_hangup"
+    async with node.client.get(f"/conversations/{call['id']}") as answer:
+        assert (await answer.json())["agent_config"]["prompt"] is None
+
+
+async def test_a_call_that_goes_on_cannot_be_erased(node: Any, phone: Any) -> None:
+    phone.lasting = True
+    call = await place(node)
+    async with node.client.delete(f"/v1/calls/{call['id']}") as answer:
+        assert (answer.status, (await answer.json())["code"]) == (409, "call-live")
