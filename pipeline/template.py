@@ -60,6 +60,11 @@ def fill(template: str, facts: Mapping[str, Fact], agent_name: str) -> tuple[str
     return re.sub(r"\s+", " ", text).strip(), tuple(missing)
 
 
+def slots(template: str) -> tuple[str, ...]:
+    """The names that a template asks for, each once."""
+    return tuple(dict.fromkeys(slot[1] or slot[2] for slot in _SLOT.finditer(template)))
+
+
 def fill_lines(template: str, facts: Mapping[str, Fact], agent_name: str) -> str:
     """Fill a text of several lines, each by itself."""
     return "\n".join(fill(line, facts, agent_name)[0] for line in template.splitlines()).strip()

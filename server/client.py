@@ -1,4 +1,4 @@
-"""A running node, as `offhook call` sees it: place a call, follow it, read the record."""
+"""A running node, as commands see it: place a call, follow it, ask anything of the API."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
+from yarl import URL
 
 from server.errors import NodeRefused, NodeUnreachable
 
@@ -34,15 +35,17 @@ class NodeClient:
 
     async def place(self, request: Mapping[str, object]) -> dict[str, Any]:
         """Place a call. Raises `NodeRefused` and `NodeUnreachable`, like all that follow."""
-        return await self._json("POST", "/v1/calls", request)
+        placed: dict[str, Any] = await self.request("POST", "/v1/calls", request)
+        return placed
 
     async def read(self, call_id: str) -> dict[str, Any]:
         """The call's record."""
-        return await self._json("GET", f"/v1/calls/{call_id}")
+        record: dict[str, Any] = await self.request("GET", f"/v1/calls/{call_id}")
+        return record
 
     async def hang_up(self, call_id: str) -> None:
         """End the call."""
-        await self._json("POST", f"/v1/calls/{call_id}/actions", {"action": "hang_up"})
+        await self.request("POST", f"/v1/calls/{call_id}/actions", {"action": "hang_up"})
 
     async def events(self, call_id: str) -> AsyncIterator[dict[str, Any]]:
         """Every event of the call, once, up to the last; connects again where cut off."""
@@ -71,15 +74,22 @@ class NodeClient:
                     yield fields.get("id", after), json.loads(fields["data"])
                     fields = {}
 
-    async def _json(
-        self, method: str, path: str, body: Mapping[str, object] | None = None
-    ) -> dict[str, Any]:
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """The JSON of an answer; None where it has no body."""
         try:
-            async with self._http.request(method, self._url + path, json=body) as answer:
+            url = URL(self._url + path, encoded=True)
+            async with self._http.request(method, url, json=body, headers=headers) as answer:
                 await _check(answer)
-                found: dict[str, Any] = await answer.json()
-                return found
-        except (aiohttp.ClientConnectionError, aiohttp.InvalidURL) as error:
+                return await answer.json() if await answer.read() else None
+        except aiohttp.ContentTypeError as error:
+            raise NodeRefused(f"{self._url} does not answer as a node does") from error
+        except (aiohttp.ClientError, ValueError) as error:
             raise NodeUnreachable(f"{self._url}: {error}; is `offhook serve` running?") from error
 
 

@@ -56,6 +56,17 @@ def show_event(console: Console, event: Mapping[str, Any]) -> None:
             pass
 
 
+def show_record(console: Console, call: Mapping[str, Any]) -> None:
+    """Print a call as far as it has come."""
+    console.print(Text(f"{call['id']} to {call['to']}: {call['status']}", style="bold"))
+    for warning in call["warnings"]:
+        console.print(Text(f"warning: {warning}", style="yellow"))
+    for message in call["messages"]:
+        show_event(console, {"type": "transcript.final", "data": message})
+    if call["status"] == "ended":
+        show_verdict(console, call)
+
+
 def show_verdict(console: Console, call: Mapping[str, Any]) -> bool:
     """Print what came of a call; True where it succeeded."""
     outcome = call.get("outcome") or {}

@@ -164,7 +164,7 @@ def test_a_call_without_a_node_says_so() -> None:
         result = runner.invoke(
             main, ["call", "+14165550123", "--objective", "x", "--url", url, "--key", "k"]
         )
-    assert result.exit_code == 2
+    assert result.exit_code == 3
     assert "is `offhook serve` running?" in result.output
 
 

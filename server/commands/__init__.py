@@ -1,0 +1,1 @@
+"""Sub-commands of `offhook`: one module for each noun."""
