@@ -12,8 +12,11 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.calls import dials, idempotency
+from server.calls.audit import AuditLog
+from server.calls.do_not_call import DoNotCall
 from server.calls.errors import (
     CallError,
+    DoNotCallListed,
     IdempotencyMismatch,
     Overloaded,
     RateLimited,
@@ -69,6 +72,7 @@ class Desk:
     capacity: Capacity
     queued_calls: int
     node_id: str
+    audit: AuditLog
 
     async def admit(
         self, candidate: Candidate, now: datetime, connection: AsyncConnection
@@ -81,8 +85,10 @@ class Desk:
             return error
         if known is not None:
             return Known(known)
-        refusal = await _over_the_rate(connection, candidate, now) or await _over_the_cap(
-            connection, candidate, now
+        refusal = (
+            await _unwanted(connection, candidate)
+            or await _over_the_rate(connection, candidate, now)
+            or await _over_the_cap(connection, candidate, now)
         )
         if refusal is not None:
             return refusal
@@ -97,7 +103,30 @@ class Desk:
             await dials.begin(connection, claim, 1, self.node_id, self.capacity, now)
         await idempotency.remember(connection, origin, call.id, now)
         await _count(connection, candidate, now)
+        await self._write_down(connection, candidate, at_once=at_once)
         return Admitted(call, event, at_once)
+
+    async def begin(
+        self, claim: Claim, call: Call, now: datetime, connection: AsyncConnection
+    ) -> dials.Begun:
+        """Let a call that waited be dialled."""
+        begun = await dials.begin(connection, claim, call.attempt, self.node_id, self.capacity, now)
+        if begun == "begun":
+            dialled = {"attempt": call.attempt, "node": self.node_id}
+            await self.audit.append_in(connection, "dialled", call.id, call.key_id, dialled)
+        return begun
+
+    async def _write_down(
+        self, connection: AsyncConnection, candidate: Candidate, *, at_once: bool
+    ) -> None:
+        """Enter the decision in the audit."""
+        call, key_id = candidate.call, candidate.origin.caller.key_id or None
+        told = {"to": list(candidate.claim.numbers), "from": call.from_, "dialect": call.dialect}
+        told |= {"deployment": call.deployment_id, "status": call.status}
+        await self.audit.append_in(connection, "admitted", call.id, key_id, told)
+        if at_once:
+            dialled = {"attempt": 1, "node": self.node_id}
+            await self.audit.append_in(connection, "dialled", call.id, key_id, dialled)
 
     async def _has_room(self, connection: AsyncConnection, claim: Claim) -> bool:
         """Take a place if the call could be dialled now."""
@@ -114,6 +143,13 @@ def _first_event(call: Call) -> CallEvent:
     if call.status == "scheduled" and call.scheduled_at is not None:
         data["scheduled_at"] = rfc3339(call.scheduled_at)
     return CallEvent(call.id, 1, "status", call.created_at, data)
+
+
+async def _unwanted(connection: AsyncConnection, candidate: Candidate) -> CallError | None:
+    for number in candidate.claim.numbers:
+        if await DoNotCall.holds(connection, number):
+            return DoNotCallListed("to", "this number asked not to be called")
+    return None
 
 
 async def _over_the_rate(

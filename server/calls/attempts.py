@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.task import Task
 from server.calls import dials
+from server.calls.admission import Desk
 from server.calls.closing import Closing, retry_at
 from server.calls.conversation import Conversation, Report
 from server.calls.errors import ActionRefused, CallError
@@ -28,7 +29,7 @@ from server.calls.preparation import Prepared
 from server.calls.record import dialled, progressed
 from server.calls.rules import in_hours
 from server.calls.salvage import salvaged
-from server.calls.slots import Capacity, Claim, Slots
+from server.calls.slots import Claim
 from server.calls.store import CallStore
 from server.calls.terms import CallTerms
 from server.calls.webhooks.deliveries import owed_by
@@ -104,13 +105,11 @@ class Attempts:
         settings: Settings,
         feed: EventFeed,
         closing: Closing,
-        slots: Slots,
-        capacity: Capacity,
-        node_id: str,
+        desk: Desk,
     ) -> None:
         self._store, self._dialler, self._settings = store, dialler, settings
         self._feed, self._closing = feed, closing
-        self._slots, self._capacity, self._node_id = slots, capacity, node_id
+        self._desk, self._slots = desk, desk.slots
         self.live: dict[str, Live] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -125,6 +124,11 @@ class Attempts:
         work = self._dial(live) if admitted else self._wait_and_dial(live)
         live.task = asyncio.create_task(self._until_over(live, work), name=live.record.id)
         return live.task
+
+    @property
+    def waiting(self) -> int:
+        """How many calls stand in line here."""
+        return self._slots.waiting
 
     async def idle(self) -> None:
         """Wait until there is no call."""
@@ -224,19 +228,9 @@ class Attempts:
         return not live.withdrawn
 
     async def _begun(self, live: Live) -> dials.Begun:
-        begin = partial(
-            dials.begin,
-            claim=live.claim,
-            attempt=live.record.attempt,
-            node_id=self._node_id,
-            capacity=self._capacity,
-            now=utc_now(),
+        return await self._store.transact(
+            partial(self._desk.begin, live.claim, live.record, utc_now())
         )
-
-        async def decide(connection: AsyncConnection) -> dials.Begun:
-            return await begin(connection)
-
-        return await self._store.transact(decide)
 
     def _due(self, live: Live) -> datetime | None:
         """When the callee may be called; None where that is refused by now."""

@@ -14,17 +14,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.analysis import Analysis, analyse
 from pipeline.task import Task
+from server.calls.audit import AuditLog
 from server.calls.conversation import Conversation
+from server.calls.costs import bill_of, costed, usage_of
 from server.calls.events import CallEvent, rfc3339, utc_now
 from server.calls.feed import EventFeed
 from server.calls.model import Call, EndedReason
 from server.calls.record import abandoned, concluded, postponed
 from server.calls.request import RetryRequest
-from server.calls.schema import calls
+from server.calls.schema import calls, spending
 from server.calls.store import CallStore, Owed, nobody
 from server.calls.webhooks.deliveries import owed_by
 from server.calls.webhooks.subscriptions import Subscription
 from server.calls.writer import write_all
+from server.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +56,11 @@ def retry_at(
 class Closing:
     """Writes what became of calls, and tells those who listen."""
 
-    def __init__(self, store: CallStore, feed: EventFeed) -> None:
-        self._store = store
-        self._feed = feed
+    def __init__(
+        self, store: CallStore, feed: EventFeed, audit: AuditLog, settings: Settings
+    ) -> None:
+        self._store, self._feed = store, feed
+        self._audit, self._settings = audit, settings
 
     async def postpone(
         self,
@@ -97,6 +102,7 @@ class Closing:
             record = concluded(call, conversation, verdict, utc_now())
             if conversation.ended_reason in NEVER_SURE:
                 record = record.model_copy(update={"started_at": call.started_at})
+            record = costed(record, bill_of(usage_of(record), self._settings.costs))
             await self._deliver(record, conversation, owed_by(subscriptions, record))
         except Exception:
             log.exception("%s: its record could not be completed", call.id)
@@ -135,6 +141,7 @@ class Closing:
             recording,
             analysis=_findings(record),
             owed=owed,
+            beside=partial(self._enter, record),
         )
         for attempt in range(1, WRITE_ATTEMPTS + 1):
             try:
@@ -149,6 +156,14 @@ class Closing:
                     self._feed.publish(event)
                 log.info("%s ended: %s", record.id, record.ended_reason)
                 return
+
+    async def _enter(self, record: Call, connection: AsyncConnection) -> None:
+        """What a call cost replaces what was reserved; its end goes into the audit."""
+        mine = update(spending).where(spending.c.call_id == record.id)
+        await connection.execute(mine.values(cents=record.cost_cents or 0.0, settled=True))
+        told = {"ended_reason": record.ended_reason, "duration_s": record.duration_s}
+        told |= {"attempts": record.attempt, "cost_cents": record.cost_cents}
+        await self._audit.append_in(connection, "ended", record.id, record.key_id, told)
 
 
 def _verdict(task: Task, conversation: Conversation) -> Analysis:

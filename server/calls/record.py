@@ -116,7 +116,7 @@ def abandoned(call: Call, reason: EndedReason, now: datetime) -> Call:
 
 def _message(message: Message) -> CallMessage:
     return CallMessage(
-        role=message.role,
+        role="assistant" if message.role == "assistant" else "user",
         content=message.content,
         start_s=round(message.start_s, 3),
         end_s=round(message.end_s, 3),

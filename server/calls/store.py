@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +31,13 @@ from server.calls.writer import (
 T = TypeVar("T")
 Owed = Callable[[CallEvent], Sequence[NewDelivery]]
 """What webhooks are owed of an event."""
+
+
+Beside = Callable[[AsyncConnection], Awaitable[None]]
+
+
+async def nothing_beside(_: AsyncConnection) -> None:
+    """Nothing else belongs to the end."""
 
 
 def nobody(_: CallEvent) -> Sequence[NewDelivery]:
@@ -173,9 +180,11 @@ class CallStore:
         *,
         analysis: Mapping[str, object] | None = None,
         owed: Owed = nobody,
+        beside: Beside = nothing_beside,
     ) -> tuple[CallEvent, ...]:
         """Commit the final record together with the last events, and close the log.
 
+        beside: writes whatever belongs to the end of a call, once, in the same transaction.
         analysis: data of `call.analyzed`; last: of `call.ended`. Returns the events; none where
         the call was over already. Raises what `RecordWriter.transact` raises; the log is open
         then.
@@ -200,6 +209,7 @@ class CallStore:
             over = update(dials).where(dials.c.call_id == call.id)
             ended = func.coalesce(dials.c.over_at, rfc3339(utc_now()))
             await connection.execute(over.values(conversation=None, dialog=None, over_at=ended))
+            await beside(connection)
             return events
 
         events = await self._writer.transact(close)

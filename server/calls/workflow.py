@@ -11,20 +11,28 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
+from datetime import datetime
 from functools import partial
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from pipeline.plan import plan_by_rules
 from pipeline.playbook import Playbook
 from server.calls import dials
 from server.calls.admission import Admitted, Candidate, Desk, Known
 from server.calls.attempts import Attempts, Dialler, Live
+from server.calls.audit import AuditLog
 from server.calls.closing import Closing
+from server.calls.costs import Quote, quote_of
 from server.calls.durable import Durable
 from server.calls.errors import ActionRefused, CallError, CallNotFound, Draining
 from server.calls.events import utc_now
 from server.calls.feed import EventFeed
 from server.calls.ids import new_call_id
-from server.calls.model import Call
+from server.calls.model import Call, Plan
 from server.calls.origin import Caller, Origin
+from server.calls.policy.errors import PolicyError
 from server.calls.preparation import NothingStored, Preparation, Prepared, Stored
 from server.calls.record import queued
 from server.calls.request import CallRequest
@@ -59,9 +67,10 @@ class CallWorkflow:
     ) -> None:
         self.feed = EventFeed()
         self._store, self._dialler, self._settings = store, dialler, settings
-        self._durable, self._deliveries = durable, deliveries
+        self.durable, self._deliveries = durable, deliveries
         self._preparation = Preparation(settings, playbook, stored or NothingStored())
         limits = settings.limits
+        self._audit = AuditLog(store.engine)
         capacity = Capacity(
             settings.calls_at_once,
             limits.calls_per_number,
@@ -69,11 +78,10 @@ class CallWorkflow:
             limits.calls_per_deployment,
         )
         slots = Slots(capacity)
-        self._desk = Desk(slots, capacity, limits.queued_calls, durable.node_id)
-        self._closing = Closing(store, self.feed)
-        self.attempts = Attempts(
-            store, dialler, settings, self.feed, self._closing, slots, capacity, durable.node_id
-        )
+        node_id = durable.node_id
+        self._desk = Desk(slots, capacity, limits.queued_calls, node_id, self._audit)
+        self._closing = Closing(store, self.feed, self._audit, settings)
+        self.attempts = Attempts(store, dialler, settings, self.feed, self._closing, self._desk)
         self._draining = False
         self._placing: set[asyncio.Task[Call]] = set()
         self._errands: set[asyncio.Task[None]] = set()
@@ -95,11 +103,46 @@ class CallWorkflow:
         placing.add_done_callback(self._placing.discard)
         return await asyncio.shield(placing)
 
+    async def quote(self, asked: CallRequest, origin: Origin) -> Quote:
+        """Say what a call would come to; nothing is dialled. Raises as `place` does."""
+        try:
+            prepared, _ = await self._checked(asked, origin, utc_now())
+        except (CallError, PolicyError) as error:
+            await self._turn_away(asked, origin, error)
+            raise
+        return quote_of(prepared.terms, _plan(prepared), self._settings.costs)
+
     async def _place(self, asked: CallRequest, origin: Origin) -> Call:
-        now = utc_now()
+        try:
+            return await self._take_on(asked, origin)
+        except (CallError, PolicyError) as error:
+            await self._turn_away(asked, origin, error)
+            raise
+
+    async def _checked(
+        self, asked: CallRequest, origin: Origin, now: datetime
+    ) -> tuple[Prepared, datetime]:
+        """Fill in what was left open and apply the rules; returns when it is due."""
         prepared = await self._preparation.prepare(asked, origin.deployment)
         check(prepared.terms, asked, origin, self._settings)
-        due = due_at(prepared.terms, self._settings, now)
+        return prepared, due_at(prepared.terms, self._settings, now)
+
+    async def _turn_away(
+        self, asked: CallRequest, origin: Origin, error: CallError | PolicyError
+    ) -> None:
+        """Enter a refusal in the audit."""
+        code = error.code if isinstance(error, PolicyError) else type(error).__name__
+        told = {"code": code, "to": list(asked.parties), "field": getattr(error, "field", None)}
+        key_id = origin.caller.key_id or None
+        try:
+            await self._audit.append("refused", None, key_id, told)
+        except SQLAlchemyError:
+            log.exception("a refusal could not be entered in the audit")
+
+    async def _take_on(self, asked: CallRequest, origin: Origin) -> Call:
+        now = utc_now()
+        prepared, due = await self._checked(asked, origin, now)
+        plan = _plan(prepared)
         call = queued(
             new_call_id(),
             prepared.terms,
@@ -107,9 +150,10 @@ class CallWorkflow:
             now,
             due=due if due > now else None,
             origin=origin,
-        )
+        ).model_copy(update={"plan": plan})
         live = self._live(call, prepared)
-        candidate = Candidate(call, asked, origin, live.claim, most_cents=0.0)
+        most = quote_of(prepared.terms, plan, self._settings.costs).bill.cents
+        candidate = Candidate(call, asked, origin, live.claim, most)
         try:
             verdict = await self._store.transact(partial(self._desk.admit, candidate, now))
         except BaseException:
@@ -131,10 +175,10 @@ class CallWorkflow:
             await self._store.open_log(call_id)
             live.withdrawn = self._draining
             self.attempts.begin(live, admitted=True)
-            self._insist(partial(self._durable.begin, call_id))
+            self._insist(partial(self.durable.begin, call_id))
         else:
             due = live.claim.due
-            self._insist(partial(self._durable.enqueue, call_id, due))
+            self._insist(partial(self.durable.enqueue, call_id, due))
 
     # What DBOS asks for (`durable.Worker`)
 
@@ -202,7 +246,7 @@ class CallWorkflow:
         """Deliver again what was given up; False where there is nothing of it."""
         if not await self._deliveries.revive(delivery_id):
             return False
-        await self._durable.send(delivery_id, run=_again())
+        await self.durable.send(delivery_id, run=_again())
         return True
 
     def _hang_up(self, live: Live) -> bool:
@@ -239,18 +283,18 @@ class CallWorkflow:
         Returns how many lines were up. To be called once the workflows have been started.
         """
         async with self._store.engine.connect() as connection:
-            left = await dials.left_open(connection, self._durable.node_id)
+            left = await dials.left_open(connection, self.durable.node_id)
         left = tuple(one for one in left if one.call_id not in self.attempts.live)
         for one in left:
             if one.dialog is not None:
                 self._dialler.release(one.dialog)
-        cared_for = await self._durable.under_way()
+        cared_for = await self.durable.under_way()
         for call_id in await self._store.unfinished():
             if call_id not in cared_for and call_id not in self.attempts.live:
-                await self._durable.begin(call_id, run=_again())
+                await self.durable.begin(call_id, run=_again())
         for delivery_id in await self._deliveries.pending():
             if delivery_id not in cared_for:
-                await self._durable.send(delivery_id)
+                await self.durable.send(delivery_id)
         return len(left)
 
     async def drain(self, timeout_s: float) -> None:
@@ -284,7 +328,7 @@ class CallWorkflow:
 
     def _send(self, delivery_ids: Sequence[str]) -> None:
         for delivery_id in delivery_ids:
-            self._insist(partial(self._durable.send, delivery_id))
+            self._insist(partial(self.durable.send, delivery_id))
 
     def _insist(self, errand: Errand) -> None:
         """Have a workflow begun in the background; where it fails, again and again.
@@ -294,6 +338,11 @@ class CallWorkflow:
         task = asyncio.create_task(_until_done(errand))
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
+
+
+def _plan(prepared: Prepared) -> Plan:
+    """What the call is to come to, by rules: a model would keep the callee's phone silent."""
+    return Plan(**asdict(plan_by_rules(prepared.task, len(prepared.terms.parties))))
 
 
 async def _until_done(errand: Errand) -> None:
