@@ -22,6 +22,13 @@ OURS = "+16473705600"
 
 
 @pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Patience with a slow machine: aiohttp cuts off who does not get their header out."""
+    http = settings.http.model_copy(update={"read_timeout_s": 2.0})
+    return settings.model_copy(update={"http": http})
+
+
+@pytest.fixture
 async def workflow(make_workflow: Callable[..., CallWorkflow], store: CallStore) -> CallWorkflow:
     return make_workflow(stored=Library(store.engine))
 
