@@ -29,6 +29,10 @@ class NodePlan:
     concurrent_calls: int = 20
     ring_timeout_s: float = 10.0
     """Nobody waits long for a persona that does not answer."""
+    postgresql: str | None = None
+    """The database that it shares; else a file of its own."""
+    more: str = ""
+    """Further tables of its configuration."""
     http_port: int = field(default_factory=lambda: free_port(socket.SOCK_STREAM))
     sip_port: int = field(default_factory=lambda: free_port(socket.SOCK_DGRAM))
 
@@ -58,6 +62,7 @@ port = {self.callee_port}
 
 [data]
 dir = "{(self.folder / "data").as_posix()}"
+{f'postgresql = "{self.postgresql}"' if self.postgresql else ""}
 
 [call]
 ring_timeout_s = {self.ring_timeout_s}
@@ -72,6 +77,8 @@ allowed_regions = ["CA", "US"]
 
 [policy.hours]
 outside = "allow"
+
+{self.more}
 """
 
 

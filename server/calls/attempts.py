@@ -7,6 +7,7 @@ dialled again.
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,7 @@ from server.calls.errors import ActionRefused, CallError
 from server.calls.events import utc_now
 from server.calls.feed import EventFeed
 from server.calls.model import Call, Status
+from server.calls.neighbours import Neighbours
 from server.calls.policy.errors import PolicyError
 from server.calls.preparation import Prepared
 from server.calls.record import dialled, progressed
@@ -42,6 +44,7 @@ Work = Coroutine[Any, Any, float | None]
 """Gives when to go on, in Unix seconds; None at the end."""
 PROGRESS: tuple[Status, ...] = ("queued", "ringing", "in-progress", "transferring")
 OUTSIDE_HOURS = "outside-calling-hours"
+ELSEWHERE_RETRY_S = 5.0
 BUSY_RETRY_S = 1.0
 """How often a call looks whether a limit that calls of other nodes take up is free again."""
 
@@ -106,10 +109,11 @@ class Attempts:
         feed: EventFeed,
         closing: Closing,
         desk: Desk,
+        neighbours: Neighbours,
     ) -> None:
         self._store, self._dialler, self._settings = store, dialler, settings
         self._feed, self._closing = feed, closing
-        self._desk, self._slots = desk, desk.slots
+        self._desk, self._slots, self._neighbours = desk, desk.slots, neighbours
         self.live: dict[str, Live] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -141,6 +145,8 @@ class Attempts:
             self._report(live, "status", {"status": "queued"})
             return await self.begin(live)
         if known.conversation is None:
+            if await self._is_elsewhere(known):
+                return time.time() + ELSEWHERE_RETRY_S
             known = await self.salvage(live, known)
         assert known.conversation is not None
         return await self._settle(live, known.conversation)
@@ -149,6 +155,16 @@ class Attempts:
         """What is known of the attempt that is due; None where it was not dialled."""
         async with self._store.engine.connect() as connection:
             return await dials.read(connection, live.record.id, live.record.attempt)
+
+    async def is_dialled(self, call: Call) -> bool:
+        """Whether the attempt that is due was begun, here or elsewhere."""
+        async with self._store.engine.connect() as connection:
+            return await dials.read(connection, call.id, call.attempt) is not None
+
+    async def _is_elsewhere(self, known: dials.Dialled) -> bool:
+        """Whether the call lives on another node: it is not ours to close."""
+        mine = known.node_id == self._desk.node_id
+        return not mine and await self._neighbours.is_alive(known.node_id)
 
     async def salvage(self, live: Live, known: dials.Dialled) -> dials.Dialled:
         """Close an attempt that went down with its node, and let the other party go."""

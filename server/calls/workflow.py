@@ -31,6 +31,7 @@ from server.calls.events import utc_now
 from server.calls.feed import EventFeed
 from server.calls.ids import new_call_id
 from server.calls.model import Call, Plan
+from server.calls.neighbours import Neighbours
 from server.calls.origin import Caller, Origin
 from server.calls.policy.errors import PolicyError
 from server.calls.preparation import NothingStored, Preparation, Prepared, Stored
@@ -80,8 +81,11 @@ class CallWorkflow:
         slots = Slots(capacity)
         node_id = durable.node_id
         self._desk = Desk(slots, capacity, limits.queued_calls, node_id, self._audit)
+        self._neighbours = Neighbours(store.engine, node_id)
         self._closing = Closing(store, self.feed, self._audit, settings)
-        self.attempts = Attempts(store, dialler, settings, self.feed, self._closing, self._desk)
+        self.attempts = Attempts(
+            store, dialler, settings, self.feed, self._closing, self._desk, self._neighbours
+        )
         self._draining = False
         self._placing: set[asyncio.Task[Call]] = set()
         self._errands: set[asyncio.Task[None]] = set()
@@ -231,7 +235,7 @@ class CallWorkflow:
         if action in ("hang_up", "cancel"):
             await self._end(call_id, live, action)
         elif live is None or live.stage != "dialling":
-            await self._refuse(call_id)
+            await self._elsewhere(call_id, action, arguments)
         else:
             denial = self._dialler.act(call_id, action, arguments)
             if denial is not None:
@@ -264,16 +268,22 @@ class CallWorkflow:
         if live is not None and self._hang_up(live):
             return
         call = await self._store.get(call_id)
-        if call.status not in ("scheduled", "queued"):
-            raise ActionRefused(f"the call is {call.status}")
+        if call.status == "ended" or await self.attempts.is_dialled(call):
+            await self._elsewhere(call_id, action, {})
+            return
         prepared = await self._preparation.again(
             await self._store.request(call_id), call.deployment_id
         )
         await self.attempts.cancel(self._live(call, prepared))
 
-    async def _refuse(self, call_id: str) -> None:
+    async def _elsewhere(self, call_id: str, action: str, arguments: Mapping[str, object]) -> None:
+        """Pass an action on to the node that the call lives on. Raises `ActionRefused`."""
         call = await self._store.get(call_id)
-        raise ActionRefused(f"the call is {call.status}; it must be going on for this")
+        node_id = await self._store.node_of(call_id)
+        mine = node_id in (None, self.durable.node_id)
+        if call.status == "ended" or mine or not await self._neighbours.is_alive(str(node_id)):
+            raise ActionRefused(f"the call is {call.status}; it must be going on for this")
+        await self._neighbours.order(str(node_id), call_id, action, arguments)
 
     # The node's beginning and end
 
@@ -288,6 +298,25 @@ class CallWorkflow:
         for one in left:
             if one.dialog is not None:
                 self._dialler.release(one.dialog)
+        await self._take_up_orphans()
+        return len(left)
+
+    async def join(self) -> None:
+        """Work beside other nodes on the same PostgreSQL database."""
+        await self._neighbours.join(self.act, self._take_over, self._let_go)
+
+    async def _take_over(self, node_id: str) -> None:
+        """Go on with what a dead node left."""
+        await self.durable.take_over(node_id)
+        await self._take_up_orphans()
+
+    def _let_go(self) -> None:
+        """End every call here: others have closed its record."""
+        for live in list(self.attempts.live.values()):
+            self._hang_up(live)
+
+    async def _take_up_orphans(self) -> None:
+        """Begin what was committed but has no workflow: its node died in between."""
         cared_for = await self.durable.under_way()
         for call_id in await self._store.unfinished():
             if call_id not in cared_for and call_id not in self.attempts.live:
@@ -295,7 +324,6 @@ class CallWorkflow:
         for delivery_id in await self._deliveries.pending():
             if delivery_id not in cared_for:
                 await self.durable.send(delivery_id)
-        return len(left)
 
     async def drain(self, timeout_s: float) -> None:
         """Take no more calls, hang up those that are going on, and wait for their records.
@@ -303,6 +331,7 @@ class CallWorkflow:
         Calls that wait go on at the next start, as does what has not ended in time.
         """
         self._draining = True
+        await self._neighbours.leave()
         await asyncio.gather(*self._placing, return_exceptions=True)
         for live in list(self.attempts.live.values()):
             if live.stage == "waiting":

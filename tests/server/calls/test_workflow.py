@@ -137,6 +137,20 @@ async def test_a_call_that_waits_can_be_taken_back(
     await ended(store, workflow.feed, first.id)
 
 
+async def joined(workflow: CallWorkflow) -> Call:
+    """Place a call, and wait until its workflow has joined it."""
+    carry_out, met = workflow.carry_out, asyncio.Event()
+
+    async def carry_out_and_tell(call_id: str) -> float | None:
+        met.set()
+        return await carry_out(call_id)
+
+    workflow.carry_out = carry_out_and_tell  # type: ignore[method-assign]
+    call = await workflow.place(request())
+    await met.wait()
+    return call
+
+
 async def crash(workflow: CallWorkflow, call_id: str) -> None:
     """Have a call vanish as it does with its process."""
     live = workflow.attempts.live[call_id]
@@ -158,10 +172,11 @@ async def test_a_call_cut_short_by_a_crash_is_closed_and_not_dialled_again(
     settings = settings.model_copy(update={"call": CallSettings(max_duration_s=own_limit_s)})
     store = await CallStore.open(settings.data.database)
     dead = make_workflow(settings, store)
-    call = await dead.place(request())
+    call = await joined(dead)
     await answered(store, dead.feed, call.id)
     await crash(dead, call.id)
     before = await store.get(call.id)
+    assert before.status == "in-progress"
     settings.data.recordings.mkdir()
     settings.data.recording_of(call.id).write_bytes(b"RIFF")
     await dead.drain(5)
@@ -169,9 +184,8 @@ async def test_a_call_cut_short_by_a_crash_is_closed_and_not_dialled_again(
 
     store = await CallStore.open(settings.data.database)
     heir = make_workflow(settings, store)
-    await durable.take_over(durable.node_id)
-    assert (await store.get(call.id)).status == "in-progress"
     assert await heir.recover() == 1
+    await durable.take_over(durable.node_id)
     assert phone.released == [f"dialog of {call.id}"]
     record = await ended(store, heir.feed, call.id)
     events = await store.events_after(call.id)
@@ -196,10 +210,10 @@ async def test_a_call_that_cannot_be_pieced_together_is_closed_all_the_same(
     store: CallStore, workflow: CallWorkflow, phone: Any, durable: Durable
 ) -> None:
     phone.lasting = True
-    call = await workflow.place(request())
+    call = await joined(workflow)
     await answered(store, workflow.feed, call.id)
-    await crash(workflow, call.id)
     store.append_event(call.id, "transcript.final", {"odd": True})
+    await crash(workflow, call.id)
     await durable.take_over(durable.node_id)
     record = await ended(store, workflow.feed, call.id)
     assert (record.ended_reason, record.transcript) == ("node_lost", None)
