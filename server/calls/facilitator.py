@@ -42,6 +42,7 @@ MAX_REASON_CHARS = 200
 MICRO_DECIMALS = 6
 DESCRIPTION = "A phone call"
 """All that a facilitator is told of it."""
+QUOTE_ID = "quoteId"
 PENDING = "settlement_pending"
 """The transaction was sent, and is not confirmed yet."""
 _NATURAL = re.compile(r"[0-9]{1,78}")
@@ -71,6 +72,13 @@ class Payment:
     nonce: str
 
     @property
+    def quote_id(self) -> str | None:
+        """The quote that it pays, as the requirements named it."""
+        extra = self.accepted.get("extra")
+        found = extra.get(QUOTE_ID) if isinstance(extra, dict) else None
+        return found if isinstance(found, str) else None
+
+    @property
     def reference(self) -> str:
         """What a token contract takes once: the payer's nonce, for this asset on this network."""
         asset = (self.accepted.get("network"), self.accepted.get("asset"))
@@ -98,8 +106,11 @@ class Facilitator:
         """Let the client go."""
         await self._http.close()
 
-    def requirements(self, micros: int, timeout_s: int) -> Json:
-        """What has to be signed for an amount of millionths of a dollar."""
+    def requirements(self, micros: int, timeout_s: int, quote_id: str) -> Json:
+        """What has to be signed for an amount of millionths of a dollar.
+
+        Clients give the requirements back with their payment, and the quote's id in them.
+        """
         asked = PaymentRequirements(
             scheme="exact",
             network=self._settings.network,
@@ -107,7 +118,11 @@ class Facilitator:
             amount=str(micros * 10 ** (self._asset["decimals"] - MICRO_DECIMALS)),
             pay_to=self._settings.pay_to,
             max_timeout_seconds=timeout_s,
-            extra={"name": self._asset["name"], "version": self._asset["version"]},
+            extra={
+                "name": self._asset["name"],
+                "version": self._asset["version"],
+                QUOTE_ID: quote_id,
+            },
         )
         return _dump(asked)
 

@@ -29,6 +29,7 @@ from server.calls.errors import PaymentRefused, PaymentUnsettled
 from server.calls.events import rfc3339, utc_now
 from server.calls.ledger import enter
 from server.calls.model import Call, Plan
+from server.calls.origin import Origin
 from server.calls.quotes import (
     Json,
     QuoteState,
@@ -114,27 +115,32 @@ class Payments:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def offer(
-        self, quote: Quote, asked: CallRequest, wallet: str | None, url: str
+        self, quote: Quote, asked: CallRequest, origin: Origin, url: str
     ) -> Offer | None:
         """Keep a quote, and say how to pay it; None where there is nothing to pay.
 
-        wallet: who is to pay; anybody where absent. url: of the resource, for the client.
+        origin: its wallet is to pay; anybody where it has none. url: of the resource, for the
+        client.
         """
         if quote.total_micros < LEAST_MICROS:
             return None
         now = self._now()
         expires_at = now + self._lasts
         seconds = int(self._lasts.total_seconds())
-        requirements = self._facilitator.requirements(quote.total_micros, seconds)
+        requirements = self._facilitator.requirements(quote.total_micros, seconds, quote.id)
         kept = QuoteState(
             total_micros=quote.total_micros, requirements=requirements, plan=quote.plan
         )
 
         async def keep(connection: AsyncConnection) -> None:
             await forget_quotes(connection, now - FORGOTTEN)
-            payer = _wallet(wallet)
             await keep_quote(
-                connection, quote.id, kept, asked=asked, wallet=payer, expires_at=expires_at
+                connection,
+                quote.id,
+                kept,
+                body_hash=hash_of(asked, origin),
+                wallet=_wallet(origin.wallet),
+                expires_at=expires_at,
             )
 
         await self._store.transact(keep)
@@ -142,20 +148,29 @@ class Payments:
         return Offer(quote.id, expires_at, required, _header(required))
 
     async def redeem(
-        self, quote_id: str, asked: CallRequest, wallet: str | None, signature: str, place: Place
+        self,
+        asked: CallRequest,
+        origin: Origin,
+        signature: str,
+        place: Place,
+        quote_id: str | None = None,
     ) -> Purchase:
         """Take a payment for a quote, and place its call.
 
-        signature: the header `PAYMENT-SIGNATURE`. Raises `PaymentRefused`, `PaymentUnsettled`
-        and what `place` raises; the money is kept for the same request then.
+        signature: the header `PAYMENT-SIGNATURE`. quote_id: where the client gives it; the
+        payment names it too. Raises `PaymentRefused`, `PaymentUnsettled` and what `place`
+        raises; the money is kept for the same request then.
         """
         from server.calls.facilitator import parse_payment
 
         payment = parse_payment(signature)
+        quote_id = quote_id or payment.quote_id
+        if quote_id is None:
+            raise PaymentRefused("quote-unknown", "the payment names no quote")
         turn = self._turns.setdefault(quote_id, asyncio.Lock())
         async with turn:
-            quote = quote_in(await self._read(quote_id, asked, wallet))
-            _check(payment, quote.requirements, _address(wallet))
+            quote = quote_in(await self._read(quote_id, asked, origin))
+            _check(payment, quote.requirements, _address(origin.wallet))
             if quote.state == "offered":
                 self._check_time(payment)
                 await self._facilitator.verify(payment, quote.requirements)
@@ -166,12 +181,12 @@ class Payments:
                 call_id = await self._place(quote_id, quote, place)
             return Purchase(call_id, _header(quote.receipt or {}))
 
-    async def _read(self, quote_id: str, asked: CallRequest, wallet: str | None) -> Row[Any]:
+    async def _read(self, quote_id: str, asked: CallRequest, origin: Origin) -> Row[Any]:
         async with self._store.engine.connect() as connection:
             row = await find_quote(connection, quote_id)
-        if row.wallet is not None and row.wallet != _wallet(wallet):
+        if row.wallet is not None and row.wallet != _wallet(origin.wallet):
             raise PaymentRefused("quote-foreign", "the quote was made for another wallet")
-        if row.body_hash != hash_of(asked):
+        if row.body_hash != hash_of(asked, origin):
             raise PaymentRefused("quote-mismatch", "the quote was made for another call")
         return row
 

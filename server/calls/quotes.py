@@ -12,6 +12,7 @@ from server.calls.canonical import canonical
 from server.calls.errors import PaymentRefused
 from server.calls.events import rfc3339
 from server.calls.model import Plan
+from server.calls.origin import Origin
 from server.calls.request import CallRequest
 from server.calls.schema import ledger, quotes
 
@@ -44,9 +45,13 @@ class QuoteState(BaseModel):
         )
 
 
-def hash_of(asked: CallRequest) -> str:
-    """What a quote is good for: SHA-256 of the whole request, in hex."""
-    body = canonical(asked.model_dump(mode="json", exclude_unset=True))
+def hash_of(asked: CallRequest, origin: Origin) -> str:
+    """What a quote is good for: SHA-256 of the whole request and of whose key it came with.
+
+    The key, since the call's idempotency is the key's.
+    """
+    request = asked.model_dump(mode="json", exclude_unset=True)
+    body = canonical({"request": request, "key_id": origin.caller.key_id})
     return hashlib.sha256(body.encode()).hexdigest()
 
 
@@ -55,7 +60,7 @@ async def keep_quote(
     quote_id: str,
     quote: QuoteState,
     *,
-    asked: CallRequest,
+    body_hash: str,
     wallet: str | None,
     expires_at: datetime,
 ) -> None:
@@ -63,7 +68,7 @@ async def keep_quote(
     row = {
         "id": quote_id,
         "wallet": wallet,
-        "body_hash": hash_of(asked),
+        "body_hash": body_hash,
         "document": quote.model_dump_json(),
         "expires_at": rfc3339(expires_at),
     }

@@ -27,6 +27,7 @@ from server.calls.facilitator import Facilitator, parse_payment
 from server.calls.ids import new_call_id
 from server.calls.ledger import Ledger
 from server.calls.model import Call, Plan
+from server.calls.origin import Caller, Origin
 from server.calls.payments import Offer, Paid, Payments, Purchase, open_payments
 from server.calls.request import CallRequest
 from server.calls.schema import ledger, quotes
@@ -91,14 +92,19 @@ class Shop:
         return self.facilitator.chain.transfers
 
     async def offer(self, asked: CallRequest = ASKED) -> Offer:
-        offer = await self.payments.offer(quote(asked), asked, self.wallet, URL)
+        offer = await self.payments.offer(quote(asked), asked, origin(self.wallet), URL)
         assert offer is not None
         return offer
 
     async def redeem(self, offer: Offer, signature: str, **changed: Any) -> Purchase:
-        with_defaults = {"asked": ASKED, "wallet": self.wallet, **changed}
+        with_defaults = {
+            "asked": ASKED,
+            "origin": origin(self.wallet),
+            "quote_id": offer.quote_id,
+            **changed,
+        }
         return await self.payments.redeem(
-            offer.quote_id, signature=signature, place=self.phone.place, **with_defaults
+            signature=signature, place=self.phone.place, **with_defaults
         )
 
     async def refusal(self, offer: Offer, signature: str, **changed: Any) -> str:
@@ -119,6 +125,10 @@ class Shop:
 async def shop(store: CallStore) -> AsyncIterator[Shop]:
     async with local_facilitator() as facilitator:
         yield Shop(store, facilitator, Account.create())
+
+
+def origin(wallet: str | None, key_id: str = "key_1") -> Origin:
+    return Origin(Caller(key_id), "oneshot", wallet=wallet)
 
 
 def quote(asked: CallRequest = ASKED, costs: CostSettings = COSTS) -> Quote:
@@ -179,14 +189,14 @@ async def test_the_402_says_what_to_pay_in_the_words_of_x402(shop: Shop) -> None
             "amount": "500000",
             "payTo": PAY_TO,
             "maxTimeoutSeconds": 600,
-            "extra": {"name": "USD Coin", "version": "2"},
+            "extra": {"name": "USD Coin", "version": "2", "quoteId": offer.quote_id},
         }
     ]
 
 
 async def test_what_costs_nothing_is_not_paid_for(shop: Shop) -> None:
     free = quote(costs=CostSettings())
-    assert await shop.payments.offer(free, ASKED, None, URL) is None
+    assert await shop.payments.offer(free, ASKED, origin(None), URL) is None
 
 
 async def test_the_same_payment_again_is_the_same_call(shop: Shop) -> None:
@@ -268,12 +278,32 @@ async def test_a_quote_ends_although_the_authorization_lasts(shop: Shop) -> None
     assert shop.moved == []
 
 
+async def test_a_quote_is_for_one_key(shop: Shop) -> None:
+    offer = await shop.offer()
+    another = origin(shop.wallet, "key_2")
+    assert await shop.refusal(offer, pay(offer, shop.account), origin=another) == "quote-mismatch"
+
+
+async def test_a_payment_names_its_quote_by_itself(shop: Shop) -> None:
+    await shop.offer()
+    offer = await shop.offer()
+    await shop.redeem(offer, pay(offer, shop.account), quote_id=None)
+    assert list(shop.phone.calls) == [offer.quote_id]
+
+
+async def test_a_payment_that_names_no_quote_is_refused(shop: Shop) -> None:
+    offer = await shop.offer()
+    extra = {"name": "USD Coin", "version": "2"}
+    signature = tampered(pay(offer, shop.account), ("accepted", "extra"), extra)
+    assert await shop.refusal(offer, signature, quote_id=None) == "quote-unknown"
+
+
 @pytest.mark.parametrize(
     ("changed", "code"),
     [
         ({"asked": OTHER}, "quote-mismatch"),
-        ({"wallet": "0x" + "e" * 40}, "quote-foreign"),
-        ({"wallet": None}, "quote-foreign"),
+        ({"origin": origin("0x" + "e" * 40)}, "quote-foreign"),
+        ({"origin": origin(None)}, "quote-foreign"),
     ],
 )
 async def test_a_quote_is_for_one_body_and_one_wallet(
@@ -467,7 +497,7 @@ PATHS = st.sampled_from(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     path=PATHS,
