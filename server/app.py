@@ -26,9 +26,12 @@ from server.api.keys import KeyRing
 from server.calls.brief import load_playbook
 from server.calls.durable import Durable
 from server.calls.library import Library
+from server.calls.origin import Origin
+from server.calls.request import CallRequest
 from server.calls.store import CallStore
 from server.calls.webhooks.deliveries import Deliveries
 from server.calls.workflow import CallWorkflow
+from server.equipment import Equipment
 from server.identity import node_id, webhook_secret
 from server.node import MakeBrain, Node
 from server.outward.client import OutwardClient
@@ -82,7 +85,12 @@ class Application:
         self.first_key = await KeyRing(self._store.engine).create_first()
         self._set = self._set or choose_engines(settings.engines)
         self.choices = list(self._set.choices)
-        self._node = Node(settings, self._set.engines, self._set.make_brain)
+        self._node = Node(
+            settings,
+            self._set.engines,
+            self._set.make_brain,
+            lambda call_id, terms: self._equipment.attach(call_id, terms),
+        )
         await asyncio.gather(self._node.start(), *(part.start() for part in self._set.processes))
         await self._begin_calls(playbook)
         http = build_http(self._store, self._workflow, settings, self.readiness)
@@ -101,7 +109,8 @@ class Application:
         """Take up what the node was doing when it last stopped."""
         settings = self._settings
         rules = outward_rules(settings.webhooks)
-        deliveries = Deliveries(self._store, OutwardClient(rules), rules, webhook_secret(settings))
+        client, secret = OutwardClient(rules), webhook_secret(settings)
+        deliveries = Deliveries(self._store, client, rules, secret)
         name = node_id(settings.data.dir)
         self._durable = Durable(settings.data.database, name, settings.calls_at_once)
         self._workflow = CallWorkflow(
@@ -113,8 +122,16 @@ class Application:
             deliveries,
             Library(self._store.engine),
         )
+        self._equipment = Equipment(
+            settings, self._store, client, secret, self._node.send_text, self._place_again
+        )
         await self._durable.start(self._workflow)
         await self._workflow.recover()
+        if settings.data.postgresql is not None:
+            await self._workflow.join()
+
+    async def _place_again(self, asked: CallRequest, origin: Origin) -> str:
+        return (await self._workflow.place(asked, origin)).id
 
     async def stop(self) -> None:
         """Hang up, complete the records, and let everything go."""

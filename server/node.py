@@ -32,11 +32,15 @@ from server.sip.agent import UserAgent
 from server.sip.digest import Credentials
 from server.sip.errors import SipError
 from server.sip.transport import SipEndpoint
+from server.tools.errors import ToolFailed, ToolUnavailable
 
 log = logging.getLogger(__name__)
 
 MakeBrain = Callable[[Task, str], Brain]
 """From what a call is about, and the call's id, to its brain."""
+
+Equip = Callable[[str, CallTerms], Attached]
+"""From a call's id and terms to its tools and hooks."""
 
 _LINGER_S = 2.0
 """How long a stopping node repeats its BYEs to peers that do not confirm them."""
@@ -47,15 +51,23 @@ _CODECS = {"PCMU": PCMU, "PCMA": PCMA}
 class Node:
     """Dials and converses. Everything runs on the event loop it was started on."""
 
-    def __init__(self, settings: Settings, engines: Engines, make_brain: MakeBrain) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engines: Engines,
+        make_brain: MakeBrain,
+        equip: Equip = lambda _call_id, _terms: Attached(),
+    ) -> None:
         self._settings = settings
         self._engines = engines
         self._make_brain = make_brain
+        self._equip = equip
         self._endpoint: SipEndpoint | None = None
         self._live: dict[str, LiveCall] = {}
         self._dialling: dict[str, bool] = {}
         """Calls on their way to an INVITE; True once they were hung up."""
         self._by_leg: dict[str, LiveCall] = {}
+        self._texts: dict[str, asyncio.Future[sip.MessageResult]] = {}
 
     async def start(self) -> None:
         """Bind the SIP port. Raises `OSError` when it is taken."""
@@ -88,7 +100,6 @@ class Node:
         request: CallTerms,
         task: Task,
         report: Report,
-        attached: Attached | None = None,
     ) -> Conversation:
         """Dial and hold one conversation; what cannot be dialled ends as `dial_failed`.
 
@@ -109,7 +120,7 @@ class Node:
         try:
             if withdrawn:
                 return Conversation("canceled", begun, datetime.now(UTC))
-            live = self._live_call(call_id, request, task, rtp, report, attached)
+            live = self._live_call(call_id, request, task, rtp, report)
             session = Session(
                 engines=engines,
                 brain=self._make_brain(task, call_id),
@@ -146,7 +157,6 @@ class Node:
         task: Task,
         rtp: RtpSocket,
         report: Report,
-        attached: Attached | None,
     ) -> LiveCall:
         assert self._endpoint is not None
         return LiveCall(
@@ -157,7 +167,7 @@ class Node:
             limits=self._limits_of(request, task),
             recording=self._recording_of(call_id, request),
             report=report,
-            attached=attached,
+            attached=self._equip(call_id, request),
         )
 
     async def engines_for(self, request: CallTerms) -> Engines:
@@ -213,7 +223,37 @@ class Node:
             log.error("a line that was left open cannot be closed: %s", error)
         self._endpoint.flush()
 
+    async def send_text(self, sender: str, to: str, text: str) -> None:
+        """Send a text message through the trunk (RFC 3428). Raises `ToolError`."""
+        trunk = self._settings.trunk
+        if trunk is None or self._endpoint is None:
+            raise ToolUnavailable("text messages need a trunk or a gateway")
+        endpoint = self._endpoint
+        try:
+            message = endpoint.agent.message(
+                target=_target(to, trunk),
+                destination=await resolve(trunk),
+                from_uri=f"sip:{sender}@{trunk.host}",
+                text=text,
+                credentials=_credentials(trunk),
+                now=endpoint.now(),
+            )
+        except (OSError, SipError) as error:
+            raise ToolFailed("the text message could not be sent") from error
+        result = self._texts[message] = asyncio.get_running_loop().create_future()
+        endpoint.flush()
+        try:
+            status = (await result).status
+        finally:
+            del self._texts[message]
+        if not 200 <= status < 300:
+            raise ToolFailed(f"the trunk answered the text message with {status}")
+
     def _on_sip(self, event: sip.Event) -> None:
+        text = self._texts.get(event.call_id)
+        if text is not None and isinstance(event, sip.MessageResult):
+            text.set_result(event)
+            return
         live = self._by_leg.get(event.call_id)
         if live is not None:
             live.on_sip(event)
@@ -224,10 +264,8 @@ class Node:
         if trunk is None:
             raise OSError("no trunk is configured")
         caller = request.from_ or trunk.caller_id or "anonymous"
-        host = trunk.host if trunk.port == 5060 else f"{trunk.host}:{trunk.port}"
-        to = request.parties[0]
         return Dial(
-            target=to if to.startswith("sip:") else f"sip:{to}@{host}",
+            target=_target(request.parties[0], trunk),
             destination=await resolve(trunk),
             from_uri=f"sip:{caller}@{trunk.host}",
             from_display=request.agent_name,
@@ -255,6 +293,12 @@ def _not_dialled(
 ) -> Conversation:
     log.warning("%s cannot be dialled: %s", call_id, error)
     return Conversation(reason, begun, datetime.now(UTC), sip_reason=str(error))
+
+
+def _target(to: str, trunk: TrunkSettings) -> str:
+    """The Request-URI of somebody behind a trunk."""
+    host = trunk.host if trunk.port == 5060 else f"{trunk.host}:{trunk.port}"
+    return to if to.startswith("sip:") else f"sip:{to}@{host}"
 
 
 def _credentials(trunk: TrunkSettings) -> Credentials | None:

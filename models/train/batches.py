@@ -22,7 +22,9 @@ _FRAME_BUDGET = 6_000
 _POOL = 480  # utterances sorted by length before they are cut into batches
 _TIMES_HEARD = 3  # each utterance comes again in the next pools
 _NO_SPEECH_SHARE = 0.06
-_FREE_SHARE = 0.5  # the hardest kind comes more often than in evaluation
+# The hardest sentences and voices come more often than in evaluation.
+_FREE_SHARE = 0.5
+_COMMON_SHARE = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class ExampleSource:
         if random.random() < _NO_SPEECH_SHARE:
             return Example(log_mel(upsample_8k_to_16k(no_speech(random))), "")
         sentence = self._sentences.draw(max_words)
-        pcm = self._espeak.speak(sentence.spoken, draw_voice(random))
+        pcm = self._espeak.speak(sentence.spoken, draw_voice(random, _COMMON_SHARE))
         speech = to_line_rate(pcm, self._espeak.sample_rate_hz, random)
         heard = over_the_line(speech, random)
         return Example(log_mel(upsample_8k_to_16k(heard)), sentence.written)

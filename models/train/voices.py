@@ -49,9 +49,9 @@ def voice_name(language: str, variant: str) -> str:
     return f"{language}+{variant}" if variant else language
 
 
-def draw_voice(random: Random) -> Voice:
-    """Draw a training voice; most are en-us or en-gb in a common variant."""
-    if random.random() < 0.65:
+def draw_voice(random: Random, common_share: float = 0.65) -> Voice:
+    """Draw a voice that training knows; a share of them en-us or en-gb in a common variant."""
+    if random.random() < common_share:
         return draw_common_voice(random)
     variant = random.choice(COMMON_VARIANTS + tuple(OTHER_VARIANTS))
     return _with_manner(voice_name(random.choice(LANGUAGES), variant), random)

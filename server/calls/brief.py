@@ -1,7 +1,15 @@
 """A request as the pipeline wants it: the brief of one call, and what is odd about it."""
 
+from pydantic import JsonValue
+from pydantic_core import to_json
+
+from pipeline.errors import ToolInvalid
 from pipeline.playbook import Playbook, default_playbook, parse_playbook
-from pipeline.task import Task, Voicemail
+from pipeline.task import Sampling, Task, Voicemail
+from pipeline.template import Fact
+from pipeline.tools import ToolSpec
+from server.calls.agent import ToolRequest
+from server.calls.errors import Refused
 from server.calls.terms import CallTerms
 from server.errors import SettingsInvalid
 from server.settings import Settings
@@ -19,10 +27,13 @@ def load_playbook(settings: Settings) -> Playbook:
         raise SettingsInvalid(f"agent.playbook: {path}: {reason}") from error
 
 
-def brief(request: CallTerms, playbook: Playbook) -> tuple[Task, tuple[str, ...]]:
-    """Turn a request into a brief and its warnings; never refuses.
+def brief(
+    request: CallTerms, playbook: Playbook, *, disclose: bool = True
+) -> tuple[Task, tuple[str, ...]]:
+    """Turn a request into a brief and its warnings.
 
     Warnings: `script-not-found`, and `fact-missing:NAME` for what the script expects.
+    Raises `Refused` for a tool whose schema cannot be used.
     """
     asked = request.task
     facts = dict(asked.facts) if asked else {}
@@ -43,6 +54,33 @@ def brief(request: CallTerms, playbook: Playbook) -> tuple[Task, tuple[str, ...]
         agent_name=request.agent_name,
         first_message=request.first_message,
         voicemail=Voicemail(request.voicemail.action, request.voicemail.message or ""),
+        disclose=disclose,
         recorded=request.record,
+        system_prompt=request.language_model.system_prompt or "",
+        variables={name: _fact(value) for name, value in request.variables.items()},
+        sampling=_sampling(request),
+        tools=tuple(_tool(place, tool) for place, tool in enumerate(request.tools)),
+        contacts=request.contacts,
     )
     return task, warnings
+
+
+def _fact(value: JsonValue) -> Fact:
+    """A variable as it can be said: what is nested is written out."""
+    return value if isinstance(value, str | bool | int | float) else to_json(value).decode()
+
+
+def _sampling(request: CallTerms) -> Sampling:
+    asked = request.language_model.model_dump(
+        include={"temperature", "max_tokens"}, exclude_none=True
+    )
+    return Sampling(**asked)
+
+
+def _tool(place: int, tool: ToolRequest) -> ToolSpec:
+    function = tool.function
+    parameters = {"type": "object", "properties": {}, **function.parameters}
+    try:
+        return ToolSpec.parse(function.name, function.description, parameters)
+    except ToolInvalid as error:
+        raise Refused(f"tools.{place}.function", str(error)) from None

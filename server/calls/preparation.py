@@ -13,6 +13,7 @@ from server.calls.agent import AgentConfig
 from server.calls.brief import brief
 from server.calls.errors import Refused
 from server.calls.origin import Deployment
+from server.calls.policy.numbers import regions_of
 from server.calls.request import CallRequest
 from server.calls.terms import CallTerms, terms
 from server.settings import Settings
@@ -76,13 +77,20 @@ class Preparation:
         if deployment is not None and asked.from_ is None:
             complete = complete.model_copy(update={"from_": deployment.number})
         playbook, missing = await self._playbook_of(complete, deployment)
-        task, warnings = brief(complete, playbook)
+        task, warnings = brief(complete, playbook, disclose=self._discloses(complete.parties[0]))
         return Prepared(complete, task, (*missing, *warnings))
 
     async def again(self, asked: CallRequest, deployment_id: str | None) -> Prepared:
         """The same for a call that was taken on before. Raises `Refused`."""
         known = await self._stored.deployment(deployment_id) if deployment_id else None
         return await self.prepare(asked, known)
+
+    def _discloses(self, number: str) -> bool:
+        """Whether the callee is told unasked that an automated assistant is calling."""
+        policy = self._settings.policy
+        if not policy.disclose or number.startswith("sip:"):
+            return policy.disclose
+        return not regions_of(number) & set(policy.undisclosed_regions)
 
     async def _playbook_of(
         self, complete: CallTerms, deployment: Deployment | None
