@@ -18,6 +18,7 @@ from server.api.resources import resource_operations
 from server.api.switchboard import Switchboard
 from server.calls.audit import AuditLog
 from server.calls.library import Library
+from server.calls.payments import Payments, open_payments
 from server.calls.retention import Retention
 from server.calls.store import CallStore
 from server.settings import Settings
@@ -34,7 +35,7 @@ FACES = {
 def build_http(
     store: CallStore, calls: Calls, settings: Settings, readiness: Readiness
 ) -> web.Application:
-    """Compose the application; `start_http` serves it."""
+    """Compose the application; `start_http` serves it. Raises `SettingsInvalid`."""
     stored = Library(store.engine)
     keys, audit = KeyRing(store.engine), AuditLog(store.engine)
     refusals = Refusals(audit)
@@ -43,7 +44,11 @@ def build_http(
     )
     switchboard = Switchboard(store, calls, stored, Origins(stored), settings)
     known = [
-        *operations(switchboard, Retention(store, audit, settings.data)),
+        *operations(
+            switchboard,
+            Retention(store, audit, settings.data),
+            open_payments(store, settings.payments),
+        ),
         *resource_operations(switchboard, audit, keys),
         *health_operations(store, readiness),
     ]
@@ -52,11 +57,13 @@ def build_http(
     return application
 
 
-def operations(switchboard: Switchboard, retention: Retention) -> list[Operation]:
+def operations(
+    switchboard: Switchboard, retention: Retention, payments: Payments | None
+) -> list[Operation]:
     """Everything that calls are placed and read by."""
     faces = (
         NativeCalls(switchboard, retention),
-        oneshot.VoiceTool(switchboard),
+        oneshot.VoiceTool(switchboard, payments),
         talktomyagent.VoiceCalls(switchboard),
         voiceos.Conversations(switchboard),
     )

@@ -6,6 +6,7 @@ Its document describes most fields of its answers without naming them; the names
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Final, Literal
 
 from aiohttp import web
@@ -14,15 +15,20 @@ from pydantic import ConfigDict, Field, JsonValue
 from server.api.errors import FieldError, ValidationFailed
 from server.api.operation import HeaderField, Operation, Reply
 from server.api.origins import IDEMPOTENCY_KEY
-from server.api.ports import Quote
 from server.api.switchboard import Switchboard
 from server.api.wire import Answer, Wire, answer, checked, unknown_fields
+from server.calls.costs import Quote
 from server.calls.fields import LongText
 from server.calls.model import Call
+from server.calls.origin import Origin
+from server.calls.payments import Offer, Paid, Payments
 from server.calls.request import CallRequest, Parties
 
 FACE: Final = "OneShot"
 AGENT_ID = "X-Agent-ID"
+QUOTE_ID = "X-Quote-ID"
+PAYMENT, REQUIRED, RECEIPT = "PAYMENT-SIGNATURE", "PAYMENT-REQUIRED", "PAYMENT-RESPONSE"
+"""Header fields of x402, version 2."""
 _WALLET = re.compile(r"[!-~]{1,64}")
 
 CODES: Mapping[str, tuple[int, str]] = {
@@ -64,6 +70,14 @@ class QuoteAnswer(Answer):
     total_cost_usd: float
 
 
+class PaymentWanted(QuoteAnswer):
+    """The quote, together with what x402 has to say of its payment (`PaymentRequired`)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    expires_at: datetime
+
+
 class Accepted(Answer):
     """The call has been taken on."""
 
@@ -92,8 +106,9 @@ class JobResult(Answer):
 class VoiceTool:
     """The face's handlers."""
 
-    def __init__(self, switchboard: Switchboard) -> None:
+    def __init__(self, switchboard: Switchboard, payments: Payments | None) -> None:
         self._node = switchboard
+        self._payments = payments
 
     def operations(self) -> list[Operation]:
         """What this face answers."""
@@ -109,6 +124,8 @@ class VoiceTool:
                 examples=EXAMPLES,
                 headers=(
                     HeaderField(AGENT_ID, "The wallet that pays.", pattern=r"^[!-~]{1,64}$"),
+                    HeaderField(QUOTE_ID, "Of the quote that is paid; the payment names it too."),
+                    HeaderField(PAYMENT, "The payment, of x402."),
                     HeaderField(
                         IDEMPOTENCY_KEY,
                         "The same key and body are one call for 24 hours.",
@@ -118,9 +135,11 @@ class VoiceTool:
                 replies={
                     202: Reply("The call is being made.", Accepted),
                     200: Reply("With `quote=true`: what it would cost.", QuoteAnswer),
+                    402: Reply("It has to be paid first, by x402.", PaymentWanted),
                 },
                 problems={
                     400: "`invalid_request`, `content_blocked`",
+                    402: "`quote_…`, `payment_…`: the quote or its payment is not taken",
                     403: "`content_blocked`, `emergency_number_blocked`, `forbidden`",
                     404: "`not_found`: the deployment of the key is gone",
                     422: "`idempotency_mismatch`",
@@ -139,7 +158,7 @@ class VoiceTool:
         ]
 
     async def create(self, request: web.Request) -> web.Response:
-        """Place a call: 202; with `quote=true` only say what it would cost: 200."""
+        """Place a call: 202; say what it would cost: 200, or 402 where that is to be paid."""
         body = await self._node.body(request)
         wire = checked(VoiceCall, body)
         query = checked(Asked, dict(request.query))
@@ -147,11 +166,38 @@ class VoiceTool:
         warnings = (*unknown_fields(wire), *unknown_fields(query))
         origin = await self._node.origins.of(request, "oneshot", body, warnings=warnings)
         origin = replace(origin, wallet=wallet_of(request))
-        if query.quote:
+        signature = request.headers.get(PAYMENT)
+        if self._payments is not None and signature is not None:
+            return await self._sell(self._payments, request, asked, origin, signature)
+        if query.quote or self._payments is not None:
             quote = await self._node.calls.quote(asked, origin)
-            return answer(quoted(quote), warnings=warnings)
+            if self._payments is not None:
+                offer = await self._payments.offer(quote, asked, origin, str(request.url))
+                if offer is not None:
+                    return answer(wanted(quote, offer), 402, warnings, {REQUIRED: offer.header})
+            if query.quote:
+                return answer(quoted(quote), warnings=warnings)
         call = await self._node.calls.place(asked, origin)
         return answer(accepted(call), 202, warnings)
+
+    async def _sell(
+        self,
+        payments: Payments,
+        request: web.Request,
+        asked: CallRequest,
+        origin: Origin,
+        signature: str,
+    ) -> web.Response:
+        """Take the payment, and place the call that it is for."""
+
+        async def place(paid: Paid) -> Call:
+            once = replace(origin, idempotency_key=paid.quote_id, body_hash=paid.quote_id)
+            return await self._node.calls.place(asked, once)
+
+        quote_id = request.headers.get(QUOTE_ID)
+        bought = await payments.redeem(asked, origin, signature, place, quote_id)
+        call = await self._node.store.get(bought.call_id)
+        return answer(accepted(call), 202, origin.warnings, {RECEIPT: bought.header})
 
     async def read(self, request: web.Request) -> web.Response:
         """Read how a call is doing, and what came of it."""
@@ -189,6 +235,14 @@ def quoted(quote: Quote) -> QuoteAnswer:
         success_criteria=quote.plan.success_criteria,
         is_conference=quote.plan.conference,
         total_cost_usd=quote.total_usd,
+    )
+
+
+def wanted(quote: Quote, offer: Offer) -> PaymentWanted:
+    """What has to be paid, in this document's words and in those of x402."""
+    named = quoted(quote).model_dump()
+    return PaymentWanted.model_validate(
+        {**offer.required, **named, "quote_id": offer.quote_id, "expires_at": offer.expires_at}
     )
 
 

@@ -6,26 +6,11 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from server.calls.agent import AgentConfig
+from server.calls.costs import Quote
 from server.calls.feed import EventFeed
-from server.calls.model import Call, Plan
+from server.calls.model import Call
 from server.calls.origin import Deployment, Origin
 from server.calls.request import CallRequest
-
-
-class Quote(Protocol):
-    """What a call would be, and cost."""
-
-    @property
-    def id(self) -> str:
-        """Names it in the payment."""
-
-    @property
-    def plan(self) -> Plan:
-        """What the objective was taken to mean."""
-
-    @property
-    def total_usd(self) -> float:
-        """With the margin."""
 
 
 class Calls(Protocol):
