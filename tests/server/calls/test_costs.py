@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.calls.costs import (
@@ -179,6 +179,7 @@ def test_credits_are_hundredths_of_a_dollar_unless_set() -> None:
     assert credits_of(125_000, CostSettings(credits_per_dollar=3)) == 0.375
 
 
+@settings(deadline=None)
 @given(rates, st.integers(60, 1800), st.decimals(0, 1800, places=3))
 def test_a_call_within_its_time_never_costs_more_than_its_quote(
     costs: CostSettings, most_s: int, lasted_s: Decimal
@@ -192,6 +193,7 @@ def test_a_call_within_its_time_never_costs_more_than_its_quote(
     assert charge_of(bill.micros, quote.total_micros, True, costs) <= quote.total_micros
 
 
+@settings(deadline=None)
 @given(rates, st.integers(60, 1800))
 def test_the_parts_of_a_bill_add_up_exactly(costs: CostSettings, seconds: int) -> None:
     bill = bill_of(most_of(asked(max_duration_s=seconds)), costs)

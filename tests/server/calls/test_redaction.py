@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.calls.model import Call, CallMessage, Criterion, Outcome
@@ -177,6 +177,7 @@ cards = st.one_of(
 ).map(card)
 
 
+@settings(deadline=None)
 @given(cards, st.data())
 def test_every_card_is_found_however_it_is_said(number: str, data: st.DataObject) -> None:
     gaps = st.sampled_from([" ", ", ", "-", " - ", ". ", " uh ", " dash "])
@@ -187,12 +188,14 @@ def test_every_card_is_found_however_it_is_said(number: str, data: st.DataObject
     assert redact(f"So: {said}!") == f"So: {CARD}!"
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="abcdefgh @.-+$0123456789'\n", max_size=200))
 def test_redacting_again_changes_nothing(text: str) -> None:
     once = redact(text)
     assert redact(once) == once
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([*WORDS, "at", "dot", "com", "joe", "oh", "4", "1111"]), max_size=60)
 )
@@ -201,16 +204,19 @@ def test_redacting_spoken_words_again_changes_nothing(words: list[str]) -> None:
     assert redact(once) == once
 
 
+@settings(deadline=None)
 @given(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True))
 def test_no_phone_number_in_e164_is_taken_for_a_card(number: str) -> None:
     assert redact(f"Call {number} now") == f"Call {number} now"
 
 
+@settings(deadline=None)
 @given(st.decimals(0, 10**12, places=2), st.sampled_from("$€£"))
 def test_no_amount_is_taken_for_a_card(amount: object, sign: str) -> None:
     assert redact(f"You owe {sign}{amount:,}.") == f"You owe {sign}{amount:,}."
 
 
+@settings(deadline=None)
 @given(st.datetimes())
 def test_no_moment_is_taken_for_a_card(moment: datetime) -> None:
     assert redact(moment.isoformat()) == moment.isoformat()
