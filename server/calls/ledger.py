@@ -14,13 +14,13 @@ one row of a kind for a reference. A balance is the sum of a wallet's rows.
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.calls.costs import charge_of
 from server.calls.events import rfc3339
 from server.calls.model import Call
-from server.calls.schema import ledger
+from server.calls.schema import calls, ledger
 from server.calls.store import CallStore
 from server.sections import CostSettings
 
@@ -87,3 +87,21 @@ class Ledger:
             return quoted - int((await connection.execute(before)).scalar_one())
 
         return await self._store.transact(decide)
+
+    async def settle_ended(self, now: datetime) -> int:
+        """Settle what ended while nobody was there to do it; returns how many calls.
+
+        To be run at every start.
+        """
+        credited = ledger.alias("credited")
+        done = exists().where(credited.c.kind == "credit", credited.c.reference == calls.c.id)
+        query = (
+            select(calls.c.record)
+            .join(ledger, ledger.c.call_id == calls.c.id)
+            .where(ledger.c.kind == "charge", calls.c.status == "ended", ~done)
+        )
+        async with self._store.engine.connect() as connection:
+            left = (await connection.execute(query)).scalars().all()
+        for record in left:
+            await self.settle(Call.model_validate_json(record), now)
+        return len(left)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.calls.ledger import Kind, Ledger, enter
 from server.calls.model import Call, Outcome
+from server.calls.request import CallRequest
 from server.calls.schema import ledger
 from server.calls.store import CallStore
 from server.sections import CostSettings
@@ -96,6 +97,20 @@ async def test_a_call_is_settled_once_however_often_it_is_asked_for(
     )
     assert len(set(charged)) == 1
     assert await money.balance(WALLET) == 500_000 - (charged[0] or 0)
+
+
+async def test_calls_that_ended_unseen_are_settled_at_the_next_start(
+    store: CallStore, money: Ledger
+) -> None:
+    await paid_call(store)
+    asked = CallRequest.model_validate({"to": "+14165550123", "objective": "Book a table"})
+    await store.create(ended(success=False), asked)
+    await store.create(ended(success=False).model_copy(update={"id": "call_2"}), asked)
+    live = ended(success=False).model_copy(update={"id": "call_3", "status": "in-progress"})
+    await store.create(live, asked)
+    assert await money.settle_ended(NOW) == 1
+    assert await money.balance(WALLET) == 400_000
+    assert await money.settle_ended(NOW) == 0
 
 
 async def test_a_call_that_nobody_paid_for_is_not_settled(money: Ledger) -> None:
