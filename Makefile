@@ -2,6 +2,7 @@
 PYTHON ?= python3
 SCENARIO ?= agrees
 SEED ?= 1
+DIALECT ?= native
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SILERO := $(shell sed -n 's/^silero-vad==/silero-vad==/p' constraints.txt)
@@ -32,8 +33,8 @@ help:  ## list the targets
 
 setup: .venv/.runtime  ## install into .venv (wheels only)
 
-demo: .venv/.runtime  ## one whole call against a simulated callee; SCENARIO=agrees SEED=1
-	$(BIN)/offhook demo --scenario $(SCENARIO) --seed $(SEED)
+demo: .venv/.runtime  ## one whole call against a simulated callee; SCENARIO=agrees SEED=1 DIALECT=native
+	$(BIN)/offhook demo --scenario $(SCENARIO) --seed $(SEED) --dialect $(DIALECT)
 
 test: .venv/.tests  ## all tests
 	$(BIN)/python -m pytest

@@ -27,6 +27,7 @@ from bench import timeline
 from bench.child import Child, free_port
 from bench.client import BenchClient
 from bench.errors import BenchError
+from bench.faces import DIALECTS, RECORDS, Dialect, native, post
 from bench.node_process import NodePlan, running_node
 from bench.persona import Expect, Persona
 from bench.requests import REQUESTS
@@ -70,15 +71,20 @@ def run(
     seed: int = 1,
     as_json: bool = False,
     out: Path = Path("out/demo"),
+    dialect: str = "native",
 ) -> int:
-    """Place one call to one persona. Returns 0 only if it ended as the scenario expects."""
+    """Place one call to one persona. Returns 0 only if it ended as the scenario expects.
+
+    dialect: the API that the call is asked through.
+    """
     console = Console(stderr=as_json, quiet=as_json, highlight=False)
     try:
+        face = _face(dialect)
         persona = Persona.load(scenario)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    demo = _Demo(scenario, persona, seed, out, console)
+    demo = _Demo(scenario, persona, seed, out, console, face)
     try:
         result = asyncio.run(demo.run())
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -101,6 +107,7 @@ class _Demo:
     seed: int
     out: Path
     console: Console
+    dialect: Dialect = "native"
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -130,7 +137,14 @@ class _Demo:
     def _clear(self) -> None:
         """Nothing of an earlier run may pass for this one's."""
         self.out.mkdir(parents=True, exist_ok=True)
-        for name in ("node.log", "callee.log", "call.json", "call.wav", "timeline.png"):
+        for name in (
+            "node.log",
+            "callee.log",
+            "call.json",
+            "face.json",
+            "call.wav",
+            "timeline.png",
+        ):
             (self.out / name).unlink(missing_ok=True)
 
     @asynccontextmanager
@@ -146,18 +160,21 @@ class _Demo:
     async def _call(self, client: BenchClient) -> dict[str, Any]:
         """Post the request, show the call as it goes, and return its record."""
         began = time.monotonic()
-        call = await client.place(REQUESTS[self.persona.call])
-        self.console.print(f"\nPOST /v1/calls → {call['id']}  to {call['to']}")
+        path, call_id = await post(client, self.persona.call, self.dialect)
+        self.console.print(f"\nPOST {path} → {call_id}  to {REQUESTS[self.persona.call]['to']}")
         view = CallView(self.console)
         async with asyncio.timeout(CALL_S):
-            async for event in client.events(call["id"]):
+            async for event in client.events(call_id):
                 view.show(event, time.monotonic() - began)
-        return await client.finished(call["id"], 15.0)
+        return native(await client.finished(call_id, 15.0))
 
     async def _keep(self, client: BenchClient, call: dict[str, Any]) -> dict[str, Path]:
         """Write the record, the recording and the picture of both."""
         files = {"record": self.out / "call.json"}
         files["record"].write_text(json.dumps(call, indent=2, ensure_ascii=False), "utf-8")
+        told = await client.request("GET", RECORDS[self.dialect].format(call["id"]))
+        files[f"as {self.dialect}"] = self.out / "face.json"
+        files[f"as {self.dialect}"].write_text(json.dumps(told, indent=2, ensure_ascii=False))
         wav = await client.recording(call["id"])
         if wav is not None:
             files["recording"] = self.out / "call.wav"
@@ -178,6 +195,13 @@ class _Demo:
                 problem.print(f"\nlast lines of the {name}, {log}:", style="bold")
                 lines = log.read_text("utf-8", "replace").splitlines()
                 problem.print("\n".join(lines[-20:]), markup=False)
+
+
+def _face(name: str) -> Dialect:
+    for dialect in DIALECTS:
+        if dialect == name:
+            return dialect
+    raise ValueError(f"no dialect {name!r}; there are: {', '.join(DIALECTS)}")
 
 
 def compare(expect: Expect, call: dict[str, Any]) -> list[str]:

@@ -131,11 +131,14 @@ def demo(
     seed: int = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     out: Annotated[Path, typer.Option(help="Where recording and graphs go.")] = Path("out/demo"),
+    dialect: Annotated[
+        str, typer.Option(help="native, talktomyagent, oneshot, voiceos or oneinbox.")
+    ] = "native",
 ) -> None:
     """Call a simulated person over real SIP and RTP, on this machine alone."""
     from bench.demo import run
 
-    raise typer.Exit(run(scenario, seed, as_json, out))
+    raise typer.Exit(run(scenario, seed, as_json, out, dialect))
 
 
 @main.command(
