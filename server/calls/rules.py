@@ -17,6 +17,9 @@ from server.calls.policy.numbers import NumberRules, check_number
 from server.calls.policy.screening import check_harm, check_injection
 from server.calls.request import CallRequest
 from server.calls.terms import CallTerms
+from server.calls.webhooks.errors import WebhookError
+from server.calls.webhooks.filters import compile_filter
+from server.calls.webhooks.names import resolve_names
 from server.sections import HoursSettings
 from server.settings import Settings
 
@@ -32,6 +35,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 def check(terms: CallTerms, asked: CallRequest, origin: Origin, settings: Settings) -> None:
     """Let pass what may be placed. Raises `Refused` and `PolicyError`."""
     check_texts(asked)
+    _check_hooks(terms)
     if len(terms.parties) > 1:
         raise Refused("to", "several numbers are not supported; give one number as a string")
     if terms.parties[0].startswith("sip:"):
@@ -51,6 +55,17 @@ def check_texts(asked: CallRequest) -> None:
         if text is not None:
             check_harm(text, field)
             check_injection(_without_prompt(text), field)
+
+
+def _check_hooks(terms: CallTerms) -> None:
+    """Events and filters of hooks. Raises `Refused`."""
+    for place, hook in enumerate(terms.hooks):
+        try:
+            resolve_names(hook.events)
+            if hook.filter is not None:
+                compile_filter(hook.filter)
+        except WebhookError as error:
+            raise Refused(f"hooks.{place}", str(error)) from None
 
 
 def _without_prompt(text: JsonValue) -> JsonValue:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+HOOK = {"events": ["call.*"], "instructions": [{"instruction": "hang_up"}]}
 OBJECTIVE: dict[str, object] = {"to": "+14165550123", "objective": "Book a table for two"}
 TASK: dict[str, object] = {"to": "+14165550123"}
 
@@ -25,6 +26,8 @@ async def refused(node: Any, body: object, status: int = 400) -> dict[str, Any]:
     ("body", "field"),
     [
         ({**OBJECTIVE, "colour": "red"}, "colour"),
+        ({**OBJECTIVE, "hooks": [{**HOOK, "events": ["moon.rise"]}]}, "hooks.0"),
+        ({**OBJECTIVE, "hooks": [{**HOOK, "filter": "import os"}]}, "hooks.0"),
         ({**OBJECTIVE, "task": {"goal": "x"}}, "body"),
         ({"to": "+14165550123"}, "body"),
         ({"objective": "x"}, "to"),
