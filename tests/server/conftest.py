@@ -63,7 +63,7 @@ class ScriptedPhone:
     ) -> Conversation:
         if self.before_dialling is not None:
             await self.before_dialling(call_id)
-        self.dialled.append(request.to)
+        self.dialled.append(str(request.to))
         self.tasks.append(task)
         hung_up = self._hung_up[call_id] = asyncio.Event()
         if self.failure is not None:

@@ -19,7 +19,7 @@ from pipeline.ports import SpokenWord, Transcriber, Voice
 from pipeline.session import Engines
 from server.api.keys import KeyRing
 from server.app import Application, EngineSet
-from server.calls.database import open_database
+from server.calls.database import Place, open_database
 from server.sections import HoursSettings, PolicySettings
 from server.settings import DataSettings, HttpSettings, Settings, SipSettings, TrunkSettings
 from server.sip.agent import UserAgent
@@ -343,7 +343,7 @@ class Running:
         return self.recordings / f"{call_id}.wav"
 
 
-async def new_key(database: Path) -> str:
+async def new_key(database: Place) -> str:
     """Make a key of the API, as `offhook keys create` does."""
     engine = await open_database(database)
     try:

@@ -18,6 +18,7 @@ from server.calls.record import queued
 from server.calls.request import CallRequest
 from server.calls.schema import dials
 from server.calls.store import CallStore
+from server.calls.terms import terms
 from server.calls.workflow import CallWorkflow
 from server.settings import CallSettings, LimitSettings, Settings, TrunkSettings
 from tests.server.conftest import MakeWorkflow
@@ -220,10 +221,10 @@ async def test_a_call_that_cannot_be_pieced_together_is_closed_all_the_same(
 
 
 async def test_a_call_that_was_not_dialled_yet_is_dialled_after_a_crash(
-    store: CallStore, workflow: CallWorkflow, phone: Any
+    store: CallStore, workflow: CallWorkflow, phone: Any, settings: Settings
 ) -> None:
     asked = request()
-    call = queued(new_call_id(), asked, (), utc_now())
+    call = queued(new_call_id(), terms(asked, settings), (), utc_now())
     await store.create(call, asked)
     await workflow.recover()
     record = await ended(store, workflow.feed, call.id)
