@@ -13,7 +13,7 @@ from server.api.native_wire import Action, Listing
 from server.api.operation import HeaderField, Operation, Reply
 from server.api.origins import IDEMPOTENCY_KEY
 from server.api.scopes import WRITE
-from server.api.stream import LAST_EVENT_ID, stream_events
+from server.api.stream import LAST_EVENT_ID, NUMBER, stream_events
 from server.api.switchboard import Switchboard
 from server.api.wire import Answer, answer, checked
 from server.calls.errors import ActionRefused
@@ -108,7 +108,7 @@ class NativeCalls:
                 summary="What happens in a call, as it happens (server-sent events)",
                 headers=(
                     HeaderField(
-                        LAST_EVENT_ID, "Leave out the events up to this one.", pattern=r"^\d{1,9}$"
+                        LAST_EVENT_ID, "Leave out the events up to this one.", pattern=f"^{NUMBER}$"
                     ),
                 ),
                 replies={200: Reply("Events up to `call.ended`.", content="text/event-stream")},

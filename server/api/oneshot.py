@@ -142,6 +142,7 @@ class VoiceTool:
                     402: "`quote_…`, `payment_…`: the quote or its payment is not taken",
                     403: "`content_blocked`, `emergency_number_blocked`, `forbidden`",
                     404: "`not_found`: the deployment of the key is gone",
+                    409: "`voice_not_provisioned`",
                     422: "`idempotency_mismatch`",
                     429: "`rate_limited`",
                 },

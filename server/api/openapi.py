@@ -33,6 +33,15 @@ PROBLEM: Mapping[str, Any] = {
     },
     "required": ["type", "title", "status", "detail", "code"],
 }
+TEXT: Mapping[str, Any] = {"type": "string"}
+OF_CONTENT: Mapping[str, Any] = {
+    "text/event-stream": {
+        "type": "object",
+        "description": "One event; `data` is JSON: `type`, `call_id`, `at`, `data`.",
+        "properties": {"id": TEXT, "event": TEXT, "data": TEXT},
+        "required": ["id", "event", "data"],
+    }
+}
 ALWAYS: Mapping[int, str] = {
     500: "`internal-error`: the log says why",
     503: "`database-unavailable`, `draining`, `overloaded`; with `Retry-After`",
@@ -176,7 +185,7 @@ def _success(one: Operation, status: int, reply: Reply, schemas: _Schemas) -> di
     if reply.model is not None:
         answer["content"] = {"application/json": {"schema": schemas.reply(one, status)}}
     elif reply.content is not None:
-        answer["content"] = {reply.content: {"schema": {"type": "string"}}}
+        answer["content"] = {reply.content: {"schema": OF_CONTENT.get(reply.content, TEXT)}}
     if one.method == "POST":
         about = "Fields that were ignored, or have no effect here."
         answer["headers"] = {WARNING_HEADER: {"description": about, "schema": {"type": "string"}}}

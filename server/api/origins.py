@@ -38,11 +38,14 @@ class Origins:
         """Who asks for the call in `body`.
 
         number: ours, where the request names it; chooses the deployment for a key that is bound
-        to none. Raises `Problem` 400, 403, and 404 where the key has no right to the number.
+        to none. Raises `Problem` 400, 403, 404 where the key has no right to the number, and 409
+        where the deployment may not call yet.
         """
         caller = permitted(request, PLACE)
         key = idempotency_key(request)
         deployment_id, deployment = await self._deployment(caller, number)
+        if deployment is not None and not deployment.provisioned:
+            raise Problem(409, "voice-not-provisioned", "the deployment is not fully set up yet")
         return Origin(
             caller=caller,
             dialect=dialect,

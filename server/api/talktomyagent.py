@@ -19,7 +19,6 @@ from server.calls.events import LAST_EVENT
 from server.calls.feed import follow
 from server.calls.fields import Fact, LongText, Number, ShortText
 from server.calls.model import Call
-from server.calls.origin import Origin
 from server.calls.request import MAX_FACTS, CallRequest
 
 FACE: Final = "TalkToMyAgent"
@@ -143,7 +142,8 @@ class VoiceCalls:
         origin = await self._node.origins.of(
             request, "talktomyagent", body, number=wire.from_, warnings=warnings
         )
-        check_provisioned(origin)
+        if origin.deployment is None:
+            raise NO_DEPLOYMENT
         call = await self._node.calls.place(asked, origin)
         await self._check_dial(call)
         return answer(placed(call))
@@ -203,14 +203,6 @@ def call_request(wire: VoiceCall) -> tuple[CallRequest, tuple[str, ...]]:
     if wire.max_duration_secs is not None:
         asked["max_duration_s"] = wire.max_duration_secs
     return checked(CallRequest, asked), odd
-
-
-def check_provisioned(origin: Origin) -> None:
-    """Raises `Problem` 404 without a deployment, and 409 where it may not call yet."""
-    if origin.deployment is None:
-        raise NO_DEPLOYMENT
-    if not origin.deployment.provisioned:
-        raise Problem(409, "voice-not-provisioned", "the deployment is not fully set up yet")
 
 
 def placed(call: Call) -> Placed:

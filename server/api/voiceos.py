@@ -161,6 +161,7 @@ class Conversations:
                     400: "`validation-failed`, and what the [rules](#rules) refuse",
                     403: "`forbidden`, and what the rules refuse",
                     404: "`not-found`: the key's deployment does not have the number",
+                    409: "`voice-not-provisioned`",
                     422: "`idempotency-mismatch`",
                     429: "`rate-limited`",
                 },

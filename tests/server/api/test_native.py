@@ -8,6 +8,8 @@ import aiohttp
 import pytest
 
 from server.api.keys import KeyRing
+from server.calls.documents import Deployments
+from server.calls.origin import Deployment
 from server.calls.store import CallStore
 from server.calls.workflow import CallWorkflow
 from server.settings import Settings
@@ -368,3 +370,13 @@ async def test_a_call_that_goes_on_cannot_be_erased(node: Any, phone: Any) -> No
     call = await place(node)
     async with node.client.delete(f"/v1/calls/{call['id']}") as answer:
         assert (answer.status, (await answer.json())["code"]) == (409, "call-live")
+
+
+async def test_a_deployment_that_is_not_set_up_places_no_call(
+    node: Any, phone: Any, store: CallStore
+) -> None:
+    unready = Deployment(name="new", number="+16475550100", provisioned=False)
+    await Deployments(store.engine).create("new", unready)
+    async with node.client.post("/v1/calls", json={**OBJECTIVE, "from": unready.number}) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (409, "voice-not-provisioned")
+    assert phone.dialled == []
