@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import closing
+from contextvars import Context
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -63,8 +64,17 @@ class _Bridge:
             await asyncio.Event().wait()
         assert self._worker is not None
         assert self._loop is not None
-        done = asyncio.run_coroutine_threadsafe(work(self._worker), self._loop)
-        return await asyncio.wrap_future(done)
+        return await _on(self._loop, work(self._worker))
+
+
+async def _on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+    """Await work on another thread's loop.
+
+    In a context of its own: DBOS must not take what the work begins for part of the step that
+    asked for it.
+    """
+    done = Context().run(asyncio.run_coroutine_threadsafe, work, loop)
+    return await asyncio.wrap_future(done)
 
 
 _bridge = _Bridge()
@@ -183,7 +193,7 @@ class Durable:
         await asyncio.to_thread(DBOS._recover_pending_workflows, [node_id])
 
     async def _run_there(self, work: Coroutine[Any, Any, T]) -> T:
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+        return await _on(self._loop, work)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

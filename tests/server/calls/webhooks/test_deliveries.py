@@ -1,5 +1,6 @@
 """Webhooks of a call, delivered by workflows to a receiver on loopback."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -61,6 +62,15 @@ async def test_each_event_of_a_call_is_delivered_once_and_signed(
         "transcript.final",
     ]
     assert len({delivery for delivery, _ in receiver.came}) == 5
+
+
+async def test_a_call_that_came_from_the_queue_tells_its_webhooks_too(
+    workflow: CallWorkflow, receiver: Any
+) -> None:
+    due = datetime.now(UTC) + timedelta(seconds=0.2)
+    asked = request(receiver.url, "call.scheduled", "call.ended")
+    await workflow.place(asked.model_copy(update={"scheduled_at": due}))
+    await until(lambda: {body["type"] for _, body in receiver.came} >= {"call.ended"})
 
 
 async def test_a_receiver_that_is_gone_gets_no_more_until_it_is_revived(
