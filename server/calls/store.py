@@ -1,21 +1,18 @@
 """What is kept of calls: records and their events, in the node's database."""
 
-import base64
-import binascii
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.calls.database import Place, open_database
-from server.calls.errors import CallNotFound, CursorInvalid
+from server.calls.errors import CallNotFound
 from server.calls.events import LAST_EVENT, CallEvent, rfc3339, utc_now
-from server.calls.model import Call, Status
+from server.calls.model import Call
 from server.calls.request import CallRequest
 from server.calls.schema import call_events, calls, dials
 from server.calls.writer import (
@@ -43,15 +40,6 @@ async def nothing_beside(_: AsyncConnection) -> None:
 def nobody(_: CallEvent) -> Sequence[NewDelivery]:
     """No webhook is owed anything."""
     return ()
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Part of a list, newest first."""
-
-    calls: tuple[Call, ...]
-    next_cursor: str | None
-    """Where to go on; None at the end."""
 
 
 class CallStore:
@@ -116,34 +104,6 @@ class CallStore:
         if record is None:
             raise CallNotFound(call_id)
         return Call.model_validate_json(record)
-
-    async def list(
-        self,
-        *,
-        status: Status | None = None,
-        number: str | None = None,
-        cursor: str | None = None,
-        limit: int = 50,
-    ) -> Page:
-        """Read records, newest first.
-
-        number: either side's. cursor: `Page.next_cursor` of the page before.
-        Raises `CursorInvalid`.
-        """
-        query = select(calls.c.id, calls.c.record).order_by(calls.c.id.desc()).limit(limit + 1)
-        if status is not None:
-            query = query.where(calls.c.status == status)
-        if number is not None:
-            query = query.where(or_(calls.c.to_number == number, calls.c.from_number == number))
-        if cursor is not None:
-            query = query.where(calls.c.id < _after(cursor))
-        async with self.engine.connect() as connection:
-            rows = (await connection.execute(query)).all()
-        page, rest = rows[:limit], rows[limit:]
-        return Page(
-            calls=tuple(Call.model_validate_json(row.record) for row in page),
-            next_cursor=_cursor(page[-1].id) if rest else None,
-        )
 
     def update(self, call: Call) -> None:
         """Have a record of a call that is going on written soon. Never blocks."""
@@ -289,18 +249,3 @@ async def _last_number(connection: AsyncConnection, call_id: str) -> int:
     last = select(func.coalesce(func.max(call_events.c.seq), 0))
     found = await connection.execute(last.where(call_events.c.call_id == call_id))
     return int(found.scalar_one())
-
-
-def _cursor(call_id: str) -> str:
-    return base64.urlsafe_b64encode(call_id.encode()).decode().rstrip("=")
-
-
-def _after(cursor: str) -> str:
-    try:
-        padded = cursor.encode() + b"=" * (-len(cursor) % 4)
-        call_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-    except (binascii.Error, UnicodeError) as error:
-        raise CursorInvalid(cursor) from error
-    if not call_id.startswith("call_"):
-        raise CursorInvalid(cursor)
-    return call_id
