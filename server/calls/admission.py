@@ -85,11 +85,7 @@ class Desk:
             return error
         if known is not None:
             return Known(known)
-        refusal = (
-            await _unwanted(connection, candidate)
-            or await _over_the_rate(connection, candidate, now)
-            or await _over_the_cap(connection, candidate, now)
-        )
+        refusal = await self.refusal(candidate, now, connection)
         if refusal is not None:
             return refusal
         at_once = call.status == "queued" and await self._has_room(connection, candidate.claim)
@@ -105,6 +101,16 @@ class Desk:
         await _count(connection, candidate, now)
         await self._write_down(connection, candidate, at_once=at_once)
         return Admitted(call, event, at_once)
+
+    async def refusal(
+        self, candidate: Candidate, now: datetime, connection: AsyncConnection
+    ) -> CallError | None:
+        """What the tables have against a call, whether or not it is placed then."""
+        return (
+            await _unwanted(connection, candidate)
+            or await _over_the_rate(connection, candidate, now)
+            or await _over_the_cap(connection, candidate, now)
+        )
 
     async def begin(
         self, claim: Claim, call: Call, now: datetime, connection: AsyncConnection

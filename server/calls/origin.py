@@ -6,7 +6,7 @@ from pydantic import Field
 
 from server.calls.agent import AgentConfig
 from server.calls.fields import Asked, LongText, Many, Number, ShortText
-from server.calls.model import Dialect
+from server.calls.model import Dialect, Plan
 from server.sections import Region
 
 
@@ -60,5 +60,7 @@ class Origin:
     """SHA-256 of the canonical body, in hex: what an idempotency key stands for."""
     wallet: str | None = None
     """OneShot: whose agent pays."""
+    plan: Plan | None = None
+    """What was agreed on with the quote; made anew where absent."""
     warnings: tuple[str, ...] = field(default=())
     """What the face found odd, told in its answer."""

@@ -17,7 +17,8 @@ from server.calls.errors import (
     Refused,
     SpendCapReached,
 )
-from server.calls.model import Call
+from server.calls.listing import Wanted, list_calls
+from server.calls.model import Call, Plan
 from server.calls.origin import Caller, Deployment, Origin
 from server.calls.policy.errors import PolicyError
 from server.calls.request import CallRequest
@@ -49,7 +50,21 @@ async def test_two_hundred_creates_with_the_same_key_at_once_give_one_call(
     assert len({call.id for call in placed}) == 1
     await workflow.attempts.idle()
     assert phone.dialled == ["+14165550123"]
-    assert len((await store.list()).calls) == 1
+    assert len((await list_calls(store.engine, Wanted())).calls) == 1
+
+
+async def test_a_quote_is_refused_as_its_call_would_be(
+    store: CallStore, workflow: CallWorkflow
+) -> None:
+    await DoNotCall(store.engine).add("+14165550123", "asked")
+    with pytest.raises(DoNotCallListed):
+        await workflow.quote(request(), ORIGIN)
+
+
+async def test_a_plan_that_was_agreed_on_is_the_calls_plan(workflow: CallWorkflow) -> None:
+    plan = Plan(summary="As it was quoted.", talking_points=("The table",))
+    call = await workflow.place(request(), replace(ORIGIN, plan=plan))
+    assert call.plan == plan
 
 
 async def test_a_key_that_comes_with_another_body_is_refused(workflow: CallWorkflow) -> None:
