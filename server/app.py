@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from pipeline.session import Engines
 from pipeline.task import Task
 from server.api.http import build_http, start_http
 from server.api.keys import KeyRing
+from server.api.records import shown
 from server.calls.brief import load_playbook
 from server.calls.durable import Durable
 from server.calls.library import Library
@@ -121,6 +123,7 @@ class Application:
             self._durable,
             deliveries,
             Library(self._store.engine),
+            partial(shown, costs=settings.costs),
         )
         self._equipment = Equipment(
             settings, self._store, client, secret, self._node.send_text, self._place_again

@@ -40,7 +40,9 @@ from server.calls.request import CallRequest
 from server.calls.rules import check, due_at
 from server.calls.slots import Capacity, Claim, Slots
 from server.calls.store import CallStore
+from server.calls.terms import CallTerms
 from server.calls.webhooks.deliveries import Deliveries
+from server.calls.webhooks.subscriptions import Record, native
 from server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,11 @@ INSIST_S = 1.0
 Errand = Callable[[], Awaitable[None]]
 NOBODY = Origin(Caller(""))
 """Who asks where no key is involved."""
+Render = Callable[[Call, CallTerms], Record]
+
+
+def _natively(call: Call, _: CallTerms) -> Record:
+    return native(call)
 
 
 class CallWorkflow:
@@ -65,10 +72,13 @@ class CallWorkflow:
         durable: Durable,
         deliveries: Deliveries,
         stored: Stored | None = None,
+        render: Render = _natively,
     ) -> None:
+        """render: how webhooks are shown a call, by the face that placed it."""
         self.feed = EventFeed()
         self._store, self._dialler, self._settings = store, dialler, settings
         self.durable, self._deliveries = durable, deliveries
+        self._render = render
         self._preparation = Preparation(settings, playbook, stored or NothingStored())
         limits = settings.limits
         self._audit = AuditLog(store.engine)
@@ -109,12 +119,18 @@ class CallWorkflow:
 
     async def quote(self, asked: CallRequest, origin: Origin) -> Quote:
         """Say what a call would come to; nothing is dialled. Raises as `place` does."""
+        now = utc_now()
         try:
-            prepared, _ = await self._checked(asked, origin, utc_now())
+            candidate, live = await self._considered(asked, origin, now)
+            async with self._store.engine.connect() as connection:
+                refusal = await self._desk.refusal(candidate, now, connection)
+            if refusal is not None:
+                raise refusal
         except (CallError, PolicyError) as error:
             await self._turn_away(asked, origin, error)
             raise
-        return quote_of(prepared.terms, _plan(prepared), self._settings.costs)
+        plan = candidate.call.plan or _plan(live.prepared)
+        return quote_of(live.prepared.terms, plan, self._settings.costs)
 
     async def _place(self, asked: CallRequest, origin: Origin) -> Call:
         try:
@@ -123,13 +139,25 @@ class CallWorkflow:
             await self._turn_away(asked, origin, error)
             raise
 
-    async def _checked(
+    async def _considered(
         self, asked: CallRequest, origin: Origin, now: datetime
-    ) -> tuple[Prepared, datetime]:
-        """Fill in what was left open and apply the rules; returns when it is due."""
+    ) -> tuple[Candidate, Live]:
+        """Fill in what was left open, and apply the rules that need no table."""
         prepared = await self._preparation.prepare(asked, origin.deployment)
         check(prepared.terms, asked, origin, self._settings)
-        return prepared, due_at(prepared.terms, self._settings, now)
+        due = due_at(prepared.terms, self._settings, now)
+        plan = origin.plan or _plan(prepared)
+        call = queued(
+            new_call_id(),
+            prepared.terms,
+            (*origin.warnings, *prepared.warnings),
+            now,
+            due=due if due > now else None,
+            origin=origin,
+        ).model_copy(update={"plan": plan})
+        live = self._live(call, prepared)
+        most = quote_of(prepared.terms, plan, self._settings.costs).bill.cents
+        return Candidate(call, asked, origin, live.claim, most), live
 
     async def _turn_away(
         self, asked: CallRequest, origin: Origin, error: CallError | PolicyError
@@ -145,19 +173,8 @@ class CallWorkflow:
 
     async def _take_on(self, asked: CallRequest, origin: Origin) -> Call:
         now = utc_now()
-        prepared, due = await self._checked(asked, origin, now)
-        plan = _plan(prepared)
-        call = queued(
-            new_call_id(),
-            prepared.terms,
-            (*origin.warnings, *prepared.warnings),
-            now,
-            due=due if due > now else None,
-            origin=origin,
-        ).model_copy(update={"plan": plan})
-        live = self._live(call, prepared)
-        most = quote_of(prepared.terms, plan, self._settings.costs).bill.cents
-        candidate = Candidate(call, asked, origin, live.claim, most)
+        candidate, live = await self._considered(asked, origin, now)
+        call = candidate.call
         try:
             verdict = await self._store.transact(partial(self._desk.admit, candidate, now))
         except BaseException:
@@ -296,8 +313,7 @@ class CallWorkflow:
             left = await dials.left_open(connection, self.durable.node_id)
         left = tuple(one for one in left if one.call_id not in self.attempts.live)
         for one in left:
-            if one.dialog is not None:
-                self._dialler.release(one.dialog)
+            self.attempts.release(one)
         await self._take_up_orphans()
         return len(left)
 
@@ -317,8 +333,11 @@ class CallWorkflow:
 
     async def _take_up_orphans(self) -> None:
         """Begin what was committed but has no workflow: its node died in between."""
+        unfinished = await self._store.unfinished()
+        # What has just been committed here is live, or under way, only when `place` returns.
+        await asyncio.gather(*self._placing, return_exceptions=True)
         cared_for = await self.durable.under_way()
-        for call_id in await self._store.unfinished():
+        for call_id in unfinished:
             if call_id not in cared_for and call_id not in self.attempts.live:
                 await self.durable.begin(call_id, run=_again())
         for delivery_id in await self._deliveries.pending():
@@ -352,7 +371,10 @@ class CallWorkflow:
         due = call.scheduled_at or call.created_at
         numbers = prepared.terms.parties
         claim = Claim(call.id, numbers, call.key_id, call.deployment_id, due.timestamp())
-        subscriptions = self._deliveries.subscriptions(call.id, prepared.terms.webhooks)
+        terms = prepared.terms
+        subscriptions = self._deliveries.subscriptions(
+            call.id, terms.webhooks, lambda record: self._render(record, terms)
+        )
         return Live(call, prepared, claim, subscriptions)
 
     def _send(self, delivery_ids: Sequence[str]) -> None:

@@ -24,7 +24,15 @@ from server.calls.schema import disabled_webhooks, webhook_deliveries
 from server.calls.store import CallStore, Owed
 from server.calls.webhooks.delivery import Delivered, Delivery, Disabled, GaveUp, Retry, attempt
 from server.calls.webhooks.errors import WebhookError
-from server.calls.webhooks.subscriptions import Message, Subscription, messages, subscribe
+from server.calls.webhooks.subscriptions import (
+    Message,
+    Record,
+    Render,
+    Subscription,
+    messages,
+    native,
+    subscribe,
+)
 from server.calls.writer import NewDelivery
 from server.outward.client import OutwardClient
 from server.outward.errors import OutwardRefused
@@ -66,17 +74,19 @@ class Deliveries:
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
     def subscriptions(
-        self, call_id: str, asked: Sequence[WebhookRequest]
+        self, call_id: str, asked: Sequence[WebhookRequest], render: Render = native
     ) -> tuple[Subscription, ...]:
         """The webhooks of a call, checked. Raises `Refused`."""
         return tuple(
-            self._subscribe(f"{call_id}/{place}", webhook, place)
+            self._subscribe(f"{call_id}/{place}", webhook, place, render)
             for place, webhook in enumerate(asked)
         )
 
-    def _subscribe(self, name: str, webhook: WebhookRequest, place: int) -> Subscription:
+    def _subscribe(
+        self, name: str, webhook: WebhookRequest, place: int, render: Render
+    ) -> Subscription:
         try:
-            return subscribe(name, webhook, self._own_secret, self._rules)
+            return subscribe(name, webhook, self._own_secret, self._rules, render)
         except (WebhookError, OutwardRefused) as error:
             raise Refused(f"webhooks.{place}", str(error)) from error
 
@@ -191,14 +201,23 @@ def owed_by(subscriptions: Sequence[Subscription], record: Call) -> Owed:
     def owed(event: CallEvent) -> tuple[NewDelivery, ...]:
         if not subscriptions:
             return ()
-        shown = record.model_dump(mode="json")
+        plain = native(record)
         return tuple(
             _row_of(subscription, message, event)
             for subscription in subscriptions
-            for message in messages(subscription, event, shown)
+            for message in messages(subscription, event, plain, _shown(subscription, record))
         )
 
     return owed
+
+
+def _shown(subscription: Subscription, record: Call) -> Record:
+    """The record for a receiver. A face that fails must not cost the call its record."""
+    try:
+        return subscription.render(record)
+    except Exception:
+        log.exception("%s: %s cannot be rendered; sent as it is", record.id, record.dialect)
+        return native(record)
 
 
 def _row_of(subscription: Subscription, message: Message, event: CallEvent) -> NewDelivery:

@@ -7,7 +7,7 @@ the rest from the API. What is signed is the body, or there the value of `event`
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -16,6 +16,7 @@ from pydantic_core import to_json, to_jsonable_python
 
 from server.calls.agent import WebhookRequest
 from server.calls.events import CallEvent, rfc3339
+from server.calls.model import Call
 from server.calls.webhooks.expression import Scope
 from server.calls.webhooks.filters import Filter, compile_filter
 from server.calls.webhooks.names import names_of, resolve_names
@@ -26,7 +27,14 @@ from server.outward.target import check_headers, parse_url
 
 BODILESS: frozenset[Method] = frozenset({"GET", "DELETE"})
 Record = Mapping[str, JsonValue]
-"""A call as its face renders it, such as `Call.model_dump(mode="json")`."""
+"""A call as JSON."""
+Render = Callable[[Call], Record]
+
+
+def native(call: Call) -> Record:
+    """A call as the native API shows it."""
+    shown: Record = call.model_dump(mode="json")
+    return shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,8 @@ class Subscription:
     filter: Filter | None = None
     method: Method = "POST"
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    render: Render = field(default=native, repr=False)
+    """How the face that placed the call shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,11 @@ class Message:
 
 
 def subscribe(
-    subscription_id: str, asked: WebhookRequest, own_secret: str, rules: OutwardRules
+    subscription_id: str,
+    asked: WebhookRequest,
+    own_secret: str,
+    rules: OutwardRules,
+    render: Render = native,
 ) -> Subscription:
     """Check a webhook as it was asked for; whether its host is allowed shows at delivery.
 
@@ -71,16 +85,23 @@ def subscribe(
         filter=compile_filter(asked.filter) if asked.filter is not None else None,
         method=asked.method,
         headers=MappingProxyType(dict(asked.headers)),
+        render=render,
     )
 
 
-def messages(subscription: Subscription, event: CallEvent, record: Record) -> tuple[Message, ...]:
-    """What a subscription is sent about an event: nothing, or one message for each name of it."""
+def messages(
+    subscription: Subscription, event: CallEvent, record: Record, shown: Record | None = None
+) -> tuple[Message, ...]:
+    """What a subscription is sent about an event: nothing, or one message for each name of it.
+
+    record: the native one, which filters see; shown: what is sent of it where that is another.
+    """
+    sent = record if shown is None else shown
     return tuple(
         Message(
             id=message_id(subscription.id, name, event),
             name=name,
-            body=_text(payload(name, event, record, thin=subscription.method in BODILESS)),
+            body=_text(payload(name, event, sent, thin=subscription.method in BODILESS)),
         )
         for name in names_of(event.type, event.data)
         if name in subscription.events

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import aiohttp
 import pytest
@@ -9,6 +10,7 @@ from aiohttp import web
 
 from server.api.http import build_http, start_http
 from server.api.keys import KeyRing
+from server.api.records import shown
 from server.calls.agent import AgentConfig, LanguageModelRequest
 from server.calls.documents import Deployments, stored_agents
 from server.calls.library import Library
@@ -29,8 +31,10 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def workflow(make_workflow: Callable[..., CallWorkflow], store: CallStore) -> CallWorkflow:
-    return make_workflow(stored=Library(store.engine))
+async def workflow(
+    make_workflow: Callable[..., CallWorkflow], store: CallStore, settings: Settings
+) -> CallWorkflow:
+    return make_workflow(stored=Library(store.engine), render=partial(shown, costs=settings.costs))
 
 
 @dataclass

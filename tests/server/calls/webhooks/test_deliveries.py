@@ -1,41 +1,22 @@
 """Webhooks of a call, delivered by workflows to a receiver on loopback."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
-from standardwebhooks import Webhook
 
 from server.calls.request import CallRequest
 from server.calls.webhooks.deliveries import Deliveries
 from server.calls.workflow import CallWorkflow
-from tests.server.conftest import SECRET
 from tests.server.real_node import until
-
-
-class Receiver:
-    """Answers with what it is told to, and keeps what came."""
-
-    def __init__(self) -> None:
-        self.statuses: list[int] = []
-        self.came: list[tuple[str, dict[str, Any]]] = []
-
-    async def take(self, request: web.Request) -> web.Response:
-        body = Webhook(SECRET).verify(await request.text(), dict(request.headers))
-        self.came.append((request.headers["webhook-id"], body))
-        return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
+from tests.server.receiver import Receiver, receiving
 
 
 @pytest.fixture
-async def receiver() -> Any:
-    kept = Receiver()
-    application = web.Application()
-    application.router.add_post("/", kept.take)
-    async with TestServer(application) as server:
-        kept.url = str(server.make_url("/"))  # type: ignore[attr-defined]
-        yield kept
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as receiver:
+        yield receiver
 
 
 def request(url: str, *events: str) -> CallRequest:
