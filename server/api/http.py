@@ -43,17 +43,17 @@ def build_http(
         middlewares=[problems(FACES), bearer_keys(keys, refusals)], client_max_size=MAX_BODY_BYTES
     )
     switchboard = Switchboard(store, calls, stored, Origins(stored), settings)
+    payments = open_payments(store, settings.payments)
     known = [
-        *operations(
-            switchboard,
-            Retention(store, audit, settings.data),
-            open_payments(store, settings.payments),
-        ),
+        *operations(switchboard, Retention(store, audit, settings.data), payments),
         *resource_operations(switchboard, audit, keys),
         *health_operations(store, readiness),
     ]
     application.add_routes(operation.route() for operation in described(known))
     application.on_cleanup.append(lambda _: refusals.close())
+    if payments is not None:
+        paid = payments
+        application.on_cleanup.append(lambda _: paid.close())
     return application
 
 

@@ -114,6 +114,10 @@ class Payments:
         self._now = now
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
+    async def close(self) -> None:
+        """Let the facilitator's client go."""
+        await self._facilitator.close()
+
     async def offer(
         self, quote: Quote, asked: CallRequest, origin: Origin, url: str
     ) -> Offer | None:
