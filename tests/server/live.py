@@ -87,7 +87,8 @@ async def line(
         engines = Engines(LevelDetector(), transcriber, ToneVoice())
         sections = {"call": call or CallSettings(record=False), "media": media or MediaSettings()}
         configured = settings(folder, peer.port, **sections)
-        node = Node(configured, engines, lambda task, call_id: brain)
+        equipped = attached or Attached()
+        node = Node(configured, engines, lambda _task, _id: brain, lambda _id, _terms: equipped)
         await node.start()
         request = terms(CallRequest(to=NUMBER, objective="hello", **fields), configured)
         events: list[tuple[str, Mapping[str, object]]] = []
@@ -97,7 +98,6 @@ async def line(
                 request,
                 Task("hello"),
                 lambda kind, data: events.append((kind, dict(data))),
-                attached,
             )
         )
         try:
