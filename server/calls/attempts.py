@@ -29,6 +29,7 @@ from server.calls.neighbours import Neighbours
 from server.calls.policy.errors import PolicyError
 from server.calls.preparation import Prepared
 from server.calls.record import dialled, progressed
+from server.calls.redaction import redact_json
 from server.calls.rules import in_hours
 from server.calls.salvage import salvaged
 from server.calls.slots import Claim
@@ -43,6 +44,8 @@ log = logging.getLogger(__name__)
 Work = Coroutine[Any, Any, float | None]
 """Gives when to go on, in Unix seconds; None at the end."""
 PROGRESS: tuple[Status, ...] = ("queued", "ringing", "in-progress", "transferring")
+SPOKEN = ("transcript.", "reply", "tool.")
+"""Events that tell what was said."""
 OUTSIDE_HOURS = "outside-calling-hours"
 ELSEWHERE_RETRY_S = 5.0
 BUSY_RETRY_S = 1.0
@@ -117,6 +120,8 @@ class Attempts:
         self.live: dict[str, Live] = {}
         self._idle = asyncio.Event()
         self._idle.set()
+        self._released: set[str] = set()
+        """The dialogs of nodes that are gone, once their BYE is out."""
 
     def begin(self, live: Live, *, admitted: bool = False) -> "asyncio.Task[float | None]":
         """Work on a call until it is over or due again; the task returns when that is.
@@ -168,8 +173,7 @@ class Attempts:
 
     async def salvage(self, live: Live, known: dials.Dialled) -> dials.Dialled:
         """Close an attempt that went down with its node, and let the other party go."""
-        if known.dialog is not None:
-            self._dialler.release(known.dialog)
+        self.release(known)
         call = live.record
         path = self._settings.data.recording_of(call.id)
         recording = path if await asyncio.to_thread(path.is_file) else None
@@ -180,6 +184,12 @@ class Attempts:
             found = Conversation("node_lost", call.started_at or call.created_at, utc_now())
         await self._keep(live, found)
         return dials.Dialled(call.id, call.attempt, known.node_id, None, found, is_over=True)
+
+    def release(self, left: dials.Dialled) -> None:
+        """Let the other party of an attempt go that went down with its node; once."""
+        if left.dialog is not None and left.dialog not in self._released:
+            self._released.add(left.dialog)
+            self._dialler.release(left.dialog)
 
     def withdraw(self, live: Live) -> None:
         """Have a call that is not dialled yet end as canceled."""
@@ -316,7 +326,7 @@ class Attempts:
             return await self._closing.postpone(
                 call, again, reason, live.subscriptions, attempt=next_one
             )
-        await self._closing.conclude(call, live.prepared.task, conversation, live.subscriptions)
+        await self._closing.conclude(call, live.prepared, conversation, live.subscriptions)
         return None
 
     async def _canceled(self, live: Live, *warnings: str) -> None:
@@ -324,7 +334,7 @@ class Attempts:
         now = utc_now()
         conversation = Conversation("canceled", now, now, warnings=warnings)
         record = live.record
-        await self._closing.conclude(record, live.prepared.task, conversation, live.subscriptions)
+        await self._closing.conclude(record, live.prepared, conversation, live.subscriptions)
 
     def _report(self, live: Live, kind: str, data: Mapping[str, object]) -> None:
         """Keep and publish one event of a call that is going on; a status only where it changes."""
@@ -333,6 +343,8 @@ class Attempts:
             return
         if status is not None:
             live.record = progressed(live.record, status, utc_now())
+        if kind.startswith(SPOKEN) and self._closing.redacts(live.prepared.terms):
+            data = redact_json(data)
         owed = owed_by(live.subscriptions, live.record)
         event = self._store.append_event(live.record.id, kind, data, owed)
         if status is not None:

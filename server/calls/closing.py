@@ -20,10 +20,13 @@ from server.calls.costs import bill_of, costed, usage_of
 from server.calls.events import CallEvent, rfc3339, utc_now
 from server.calls.feed import EventFeed
 from server.calls.model import Call, EndedReason
+from server.calls.preparation import Prepared
 from server.calls.record import abandoned, concluded, postponed
+from server.calls.redaction import redacted
 from server.calls.request import RetryRequest
 from server.calls.schema import calls, spending
 from server.calls.store import CallStore, Owed, nobody
+from server.calls.terms import CallTerms
 from server.calls.webhooks.deliveries import owed_by
 from server.calls.webhooks.subscriptions import Subscription
 from server.calls.writer import write_all
@@ -92,32 +95,47 @@ class Closing:
     async def conclude(
         self,
         call: Call,
-        task: Task,
+        prepared: Prepared,
         conversation: Conversation,
         subscriptions: tuple[Subscription, ...] = (),
     ) -> None:
         """Judge what was said, and write the final record. Never raises."""
+        redact = self.redacts(prepared.terms)
         try:
-            verdict = _verdict(task, conversation)
+            verdict = _verdict(prepared.task, conversation)
             record = concluded(call, conversation, verdict, utc_now())
             if conversation.ended_reason in NEVER_SURE:
                 record = record.model_copy(update={"started_at": call.started_at})
             record = costed(record, bill_of(usage_of(record), self._settings.costs))
+            record = redacted(record) if redact else record
             await self._deliver(record, conversation, owed_by(subscriptions, record))
         except Exception:
             log.exception("%s: its record could not be completed", call.id)
-            await self.abandon(call, "engine_error")
+            await self.abandon(call, "engine_error", subscriptions, redact=redact)
 
     async def abandon(
-        self, call: Call, reason: EndedReason, subscriptions: tuple[Subscription, ...] = ()
+        self,
+        call: Call,
+        reason: EndedReason,
+        subscriptions: tuple[Subscription, ...] = (),
+        *,
+        redact: bool = True,
     ) -> None:
-        """Close a call of which nothing more is known. Whatever fails, its listeners are told."""
+        """Close a call of which nothing more is known. Whatever fails, its listeners are told.
+
+        redact: to be on the safe side where its terms are not known either.
+        """
         record = abandoned(call, reason, utc_now())
         try:
+            record = redacted(record) if redact else record
             await self._deliver(record, None, owed_by(subscriptions, record))
         except Exception:
             log.exception("%s: the final record is lost", call.id)
             self._feed.publish(self._store.give_up(call.id, _last_words(record)))
+
+    def redacts(self, terms: CallTerms) -> bool:
+        """Whether card numbers and e-mail addresses are kept out of what is written of a call."""
+        return terms.redact or self._settings.retention.redact
 
     async def due_at(self, call_id: str) -> datetime | None:
         """When the call is to be dialled; None for at once."""
