@@ -14,11 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.analysis import Analysis, analyse
 from pipeline.task import Task
+from server.calls import dials
 from server.calls.audit import AuditLog
 from server.calls.conversation import Conversation
-from server.calls.costs import bill_of, costed, usage_of
+from server.calls.costs import Usage, bill_of, costed, providers_of, usage_of
 from server.calls.events import CallEvent, rfc3339, utc_now
 from server.calls.feed import EventFeed
+from server.calls.ledger import Ledger
 from server.calls.model import Call, EndedReason
 from server.calls.preparation import Prepared
 from server.calls.record import abandoned, concluded, postponed
@@ -64,6 +66,7 @@ class Closing:
     ) -> None:
         self._store, self._feed = store, feed
         self._audit, self._settings = audit, settings
+        self._ledger = Ledger(store, settings.costs)
 
     async def postpone(
         self,
@@ -106,7 +109,7 @@ class Closing:
             record = concluded(call, conversation, verdict, utc_now())
             if conversation.ended_reason in NEVER_SURE:
                 record = record.model_copy(update={"started_at": call.started_at})
-            record = costed(record, bill_of(usage_of(record), self._settings.costs))
+            record = await self._priced(record, prepared.terms)
             record = redacted(record) if redact else record
             await self._deliver(record, conversation, owed_by(subscriptions, record))
         except Exception:
@@ -173,7 +176,34 @@ class Closing:
                 for event in events:
                     self._feed.publish(event)
                 log.info("%s ended: %s", record.id, record.ended_reason)
+                if events:
+                    await self._credit(record)
                 return
+
+    async def _priced(self, record: Call, terms: CallTerms) -> Call:
+        """The record with what all its attempts cost."""
+        usage = usage_of(record)
+        for attempt in range(1, record.attempt):
+            usage += await self._used(record, attempt)
+        trunk = self._settings.trunk
+        providers = providers_of(terms, trunk.name if trunk else None)
+        return costed(record, bill_of(usage, self._settings.costs), providers)
+
+    async def _used(self, record: Call, attempt: int) -> Usage:
+        """What an earlier attempt used up; its conversation is kept until the call is over."""
+        async with self._store.engine.connect() as connection:
+            known = await dials.read(connection, record.id, attempt)
+        if known is None or known.conversation is None:
+            return Usage()
+        nothing = Analysis("", success=False, disposition="")
+        return usage_of(concluded(record, known.conversation, nothing, record.updated_at))
+
+    async def _credit(self, record: Call) -> None:
+        """Give whoever paid back what the call did not cost."""
+        try:
+            await self._ledger.settle(record, utc_now())
+        except SQLAlchemyError:
+            log.exception("%s: to be settled at the next start", record.id)
 
     async def _enter(self, record: Call, connection: AsyncConnection) -> None:
         """What a call cost replaces what was reserved; its end goes into the audit."""

@@ -7,12 +7,14 @@ import pytest
 from sqlalchemy import select
 
 from server.calls.conversation import Conversation
+from server.calls.events import utc_now
+from server.calls.ledger import Ledger, enter
 from server.calls.redaction import CARD, EMAIL
 from server.calls.schema import call_events
 from server.calls.store import CallStore
 from server.calls.workflow import CallWorkflow
-from server.sections import RetentionSettings
-from server.settings import Settings
+from server.sections import CostSettings, RetentionSettings
+from server.settings import Settings, TrunkSettings
 from tests.server.calls.test_workflow import ended, request
 from tests.server.conftest import MakeWorkflow
 
@@ -89,3 +91,33 @@ async def test_a_call_of_which_nothing_is_known_is_rid_of_it_too(
     call = await workflow.place(request(objective=f"Pay with {CARD_NUMBER}", redact=True))
     record = await ended(store, workflow.feed, call.id)
     assert (record.ended_reason, record.objective) == ("engine_error", f"Pay with {CARD}")
+
+
+async def test_the_bill_names_the_trunk_and_counts_the_answered_attempts_before(
+    store: CallStore, phone: Any, settings: Settings, make_workflow: MakeWorkflow
+) -> None:
+    trunk = TrunkSettings(name="pbx", host="127.0.0.1")
+    costs = CostSettings(per_call=0.5, telephony_per_minute=1.0)
+    workflow = make_workflow(settings.model_copy(update={"trunks": (trunk,), "costs": costs}))
+    phone.endings = ["voicemail_reached"]
+    retry = {"attempts": 2, "delay_s": 1, "on": ["voicemail"]}
+    call = await workflow.place(request(retry=retry))
+    record = await ended(store, workflow.feed, call.id)
+    bill: Any = record.cost_breakdown
+    assert (record.attempt, record.duration_s) == (2, 30.0)
+    assert bill["telephony"] == {"provider": "pbx", "cost": 1.0, "seconds": 60.0}
+    assert record.cost_cents == 150.0
+
+
+async def test_who_paid_more_than_the_call_cost_is_credited_at_its_end(
+    store: CallStore, phone: Any, settings: Settings, make_workflow: MakeWorkflow
+) -> None:
+    costs = CostSettings(per_call=0.1)
+    workflow = make_workflow(settings.model_copy(update={"costs": costs}))
+    phone.lasting = True
+    call = await workflow.place(request())
+    await store.transact(lambda over: enter(over, "w", "pay", 500_000, "a", utc_now()))
+    await store.transact(lambda over: enter(over, "w", "charge", -500_000, "q", utc_now(), call.id))
+    workflow.hang_up(call.id)
+    await workflow.attempts.idle()
+    assert await Ledger(store, costs).balance("w") == 400_000
