@@ -215,7 +215,9 @@ def furnish_baresip(folder: Path, port: int, answer: Pcm) -> None:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(8000)
-        file.writeframes(np.concatenate([silence(int(LEAD_S * 8000)), answer]).tobytes())
+        before, after = silence(int(LEAD_S * 8000)), silence(int(PATIENCE_S * 8000))
+        # baresip hangs up where its file ends; we are to be the ones who do.
+        file.writeframes(np.concatenate([before, answer, after]).tobytes())
     modules = "".join(f"module {name}.so\n" for name in ("g711", "aufile", "aubridge", "sndfile"))
     (folder / "config").write_text(
         f"sip_listen {HOST}:{port}\nnet_interface {HOST}\ncall_max_calls 4\n"
