@@ -25,11 +25,15 @@ from pipeline.task import Task
 from server.api.http import build_http, start_http
 from server.api.keys import KeyRing
 from server.api.records import shown
+from server.calls.audit import AuditLog
 from server.calls.brief import load_playbook
 from server.calls.durable import Durable
+from server.calls.events import utc_now
+from server.calls.ledger import Ledger
 from server.calls.library import Library
 from server.calls.origin import Origin
 from server.calls.request import CallRequest
+from server.calls.retention import Retention
 from server.calls.store import CallStore
 from server.calls.webhooks.deliveries import Deliveries
 from server.calls.workflow import CallWorkflow
@@ -78,6 +82,7 @@ class Application:
         self.choices: list[str] = []
         self.first_key: str | None = None
         self.url = ""
+        self._daily: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Open the database, load the engines, bind SIP, then HTTP. Raises what cannot be done."""
@@ -94,6 +99,7 @@ class Application:
             lambda call_id, terms: self._equipment.attach(call_id, terms),
         )
         await asyncio.gather(self._node.start(), *(part.start() for part in self._set.processes))
+        await self._tidy_up()
         await self._begin_calls(playbook)
         http = build_http(self._store, self._workflow, settings, self.readiness)
         try:
@@ -106,6 +112,16 @@ class Application:
         self._state = "ok"
         gc.collect()
         gc.freeze()
+
+    async def _tidy_up(self) -> None:
+        """Do what a node that died has left undone, and from now on what is to be done daily."""
+        settings, store = self._settings, self._store
+        await Ledger(store, settings.costs).settle_ended(utc_now())
+        retention = Retention(store, AuditLog(store.engine), settings.data)
+        await retention.finish()
+        if settings.retention.days is not None:
+            work = retention.expire_daily(settings.retention.days)
+            self._daily = asyncio.create_task(work, name="retention")
 
     async def _begin_calls(self, playbook: Playbook) -> None:
         """Take up what the node was doing when it last stopped."""
@@ -139,6 +155,9 @@ class Application:
     async def stop(self) -> None:
         """Hang up, complete the records, and let everything go."""
         self._state = "stopping"
+        if self._daily is not None:
+            self._daily.cancel()
+            await asyncio.gather(self._daily, return_exceptions=True)
         await self._workflow.drain(_DRAIN_S)
         await self._durable.stop()
         await self._http.cleanup()
