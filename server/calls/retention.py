@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.calls.audit import AuditLog
@@ -38,8 +39,11 @@ EXPIRY = "retention"
 """Who erased, in the audit, where nobody asked for it."""
 COUNTED = timedelta(days=2)
 """Admissions are counted for a day."""
+DAY_S = 86_400.0
 BATCH = 100
 NOTHING = "{}"
+ERASED = "the call was erased"
+"""Why a webhook is not delivered any more."""
 SILENT = ("status",)
 """Events that tell nothing that was said."""
 LASTS: Mapping[str, object] = {
@@ -101,16 +105,22 @@ class Retention:
     async def finish(self) -> int:
         """Delete the recordings of calls that were erased when the node died; returns how many.
 
-        To be run at every start.
+        To be run at every start. What cannot be deleted does not keep the node from starting.
         """
         query = select(calls.c.id).where(
             calls.c.erased_at.is_not(None), calls.c.recording.is_not(None)
         )
         async with self._store.engine.connect() as connection:
             left = (await connection.execute(query)).scalars().all()
+        deleted = 0
         for call_id in left:
-            await self._delete_recording(call_id)
-        return len(left)
+            try:
+                await self._delete_recording(call_id)
+            except OSError:
+                log.exception("%s: its recording is still there", call_id)
+            else:
+                deleted += 1
+        return deleted
 
     async def expire(self, days: int) -> int:
         """Erase what ended more than `days` ago; returns how many calls. To be run daily.
@@ -125,6 +135,15 @@ class Retention:
             last = ids[-1]
         await self._store.transact(_forget_admissions(self._now() - COUNTED))
         return erased
+
+    async def expire_daily(self, days: int) -> None:
+        """Have `expire` run now and every day, until it is cancelled."""
+        while True:
+            try:
+                await self.expire(days)
+            except SQLAlchemyError as error:
+                log.error("nothing expired today: %s", type(error).__name__)
+            await asyncio.sleep(DAY_S)
 
     async def _ended_calls(self, before: datetime, after_id: str) -> list[str]:
         query = (
@@ -206,7 +225,11 @@ async def _scrub(connection: AsyncConnection, call: Call, now: datetime) -> None
     await connection.execute(said.values(data=NOTHING))
     answers = update(idempotency).where(idempotency.c.call_id == call.id)
     await connection.execute(answers.values(answer=None))
-    for table in (webhook_deliveries, dials, orders):
+    sent = update(webhook_deliveries).where(webhook_deliveries.c.call_id == call.id)
+    await connection.execute(sent.values(document=NOTHING, url=""))
+    owed = sent.where(webhook_deliveries.c.status == "pending")
+    await connection.execute(owed.values(status="dead", last_error=ERASED))
+    for table in (dials, orders):
         await connection.execute(delete(table).where(table.c.call_id == call.id))
 
 

@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 AT_ONCE = 20
 """Requests to receivers at a time: slow ones must not take all sockets."""
 DATABASE_RETRY_S = 5.0
+NOTHING = "{}"
+"""The document of what was delivered, or whose call was erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ class Deliveries:
         """Make a dead or disabled delivery pending again, from its first attempt."""
         values = {"status": "pending", "attempts": 0, "updated_at": rfc3339(utc_now())}
         row = await self._row(delivery_id)
-        if row is None or row["status"] not in ("dead", "disabled"):
+        if row is None or row["status"] not in ("dead", "disabled") or row["document"] == NOTHING:
             return False
 
         async def write(connection: Any) -> bool:
@@ -171,8 +173,11 @@ class Deliveries:
             "updated_at": rfc3339(utc_now()),
         }
         if status == "delivered":
-            values["document"] = "{}"  # what was said is kept in the call, and nowhere else
-        changed = update(webhook_deliveries).where(webhook_deliveries.c.id == row["id"])
+            values["document"] = NOTHING  # what was said is kept in the call, and nowhere else
+        # Its call may have been erased while it was under way.
+        changed = update(webhook_deliveries).where(
+            webhook_deliveries.c.id == row["id"], webhook_deliveries.c.status == "pending"
+        )
 
         async def write(connection: Any) -> None:
             await connection.execute(changed.values(**values))

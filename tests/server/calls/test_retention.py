@@ -18,9 +18,12 @@ from server.calls.ids import new_call_id
 from server.calls.ledger import Ledger
 from server.calls.model import Call, CallMessage, Criterion, Outcome, Plan
 from server.calls.request import CallRequest, TaskRequest
-from server.calls.retention import Retention
+from server.calls.retention import ERASED, Retention
 from server.calls.schema import admissions, audit, calls, dials, orders, webhook_deliveries
 from server.calls.store import CallStore
+from server.calls.webhooks.deliveries import Deliveries
+from server.outward.client import OutwardClient
+from server.outward.rules import OutwardRules
 from server.sections import CostSettings
 from server.settings import Settings
 
@@ -178,6 +181,19 @@ async def test_events_stay_without_what_they_told(
         (2, "transcript.final", {}),
         (3, "status", {"status": "in-progress"}),
     ]
+
+
+async def test_webhooks_of_an_erased_call_stay_in_the_list_and_are_sent_no_more(
+    store: CallStore, settings: Settings, retention: Retention
+) -> None:
+    call_id = await a_call(store, settings)
+    await retention.erase(call_id)
+    rules = OutwardRules()
+    deliveries = Deliveries(store, OutwardClient(rules), rules, "whsec_unused")
+    assert await deliveries.pending() == ()
+    (left,) = await deliveries.list()
+    assert (left.event, left.status, left.last_error) == ("call.ended", "dead", ERASED)
+    assert not await deliveries.revive(left.id)
 
 
 async def test_erasing_is_one_row_of_the_audit(
