@@ -28,8 +28,6 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """The URL of a PostgreSQL server with a migrated database, to copy."""
-    if shutil.which("initdb") is None:
-        pytest.skip("PostgreSQL is not installed")
     with postgresql_server() as url:
         create(url, TEMPLATE)
         migrate(named(url, TEMPLATE))
