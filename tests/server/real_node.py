@@ -192,10 +192,14 @@ class Wire(SipEndpoint):
     """An endpoint that keeps the first line of every message it receives."""
 
     received: list[str]
+    requests: set[tuple[bytes, bytes]]
+    """Method and Via of each; a message that is repeated is one."""
 
     def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
         """Keep, and go on."""
         self.received.append(data.split(b"\r\n", 1)[0].decode("utf-8", "replace"))
+        if request := re.match(rb"(\w+) .*?\r\nVia:([^\r]*)", data, re.DOTALL):
+            self.requests.add((request[1], request[2]))
         super().datagram_received(data, addr)
 
 
@@ -267,7 +271,7 @@ async def scripted_peer() -> AsyncIterator[Peer]:
     agent = UserAgent(local=Address(HOST, 0), allow_inbound=True)
     endpoint = await Wire.bind(agent, HOST, 0, events.put_nowait)
     assert isinstance(endpoint, Wire)
-    endpoint.received = []
+    endpoint.received, endpoint.requests = [], set()
     peer = Peer(endpoint, events)
     try:
         yield peer

@@ -192,6 +192,7 @@ async def test_a_call_cut_short_by_a_crash_is_closed_and_not_dialled_again(
     events = await store.events_after(call.id)
     assert await store.recording(call.id) == f"{call.id}.wav"
     assert await heir.recover() == 0
+    assert phone.released == [f"dialog of {call.id}"]
     await heir.drain(5)
     await store.close()
     assert (record.status, record.ended_reason) == ("ended", "node_lost")

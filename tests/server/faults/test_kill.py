@@ -1,28 +1,96 @@
 """A node that is killed between any two steps: nobody is dialled twice, nothing is lost."""
 
 import asyncio
+import os
+import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientError, web
 
-from bench.node_process import NodePlan, running_node
-from tests.server.real_node import NUMBER, Peer, scripted_peer, until
+from server.errors import ServerError
+from server.sections import WebhookSettings
+from server.settings import Settings
+from tests.server.faults.answering import Answering, answering
+from tests.server.faults.dying_node import STEPS
+from tests.server.faults.forked import PATIENCE_S, ForkedNode, forked_node
+from tests.server.real_node import new_key, scripted_peer, settings, until
 
-PATIENCE_S = 60.0
-STEPS = (
-    "admitted",
-    "begun",
-    "inviting",
-    "answered",
-    "conversed",
-    "kept",
-    "concluded",
-)
-"""Places in the life of a call, by the names that `tests.server.faults.dying_node` knows."""
+RANDOM_KILLS = int(os.environ.get("OFFHOOK_KILLS", "8"))
+"""Places that are tried at random; more of them where somebody has the time."""
+LIFE_S = 2.0
+"""A call of these tests is over by then, where the machine has nothing else to do."""
+
+
+@dataclass
+class Ordeal:
+    """One data folder, the nodes that die over it, and all that others saw of them."""
+
+    configured: Settings
+    key: str
+    callee: Answering
+    url: str
+    came: list[tuple[str, str]]
+    """Id and event of every webhook."""
+    placed: list[str] = field(default_factory=list)
+    """The calls whose client was told of them."""
+    numbers: int = 0
+
+    def node(self) -> AbstractAsyncContextManager[ForkedNode]:
+        """Start a node on what the last one left."""
+        return forked_node(self.configured, self.key)
+
+    async def place(self, node: ForkedNode) -> None:
+        """Ask for a call to a number of its own; the node may die meanwhile."""
+        self.numbers += 1
+        body = {
+            "to": f"+1416555{self.numbers:04d}",
+            "objective": "say good morning",
+            "webhooks": [{"url": self.url, "events": ["call.*"]}],
+        }
+        try:
+            self.placed.append((await node.client.place(body))["id"])
+        except (ServerError, ClientError):
+            await node.died()
+
+    async def settled(self, node: ForkedNode) -> list[dict[str, Any]]:
+        """Every call, once all have ended and all webhooks have come."""
+        calls = (await node.client.request("GET", "/v1/calls?limit=100"))["data"]
+        records = [await node.client.finished(call["id"], PATIENCE_S) for call in calls]
+        assert set(self.placed) <= {call["id"] for call in calls}
+        await until(lambda: all(status == "delivered" for *_, status in self.owed()), PATIENCE_S)
+        return records
+
+    def owed(self) -> list[tuple[str, str, str, str]]:
+        """Of each webhook: id, call, event, status."""
+        path = self.configured.data.dir / "offhook.sqlite3"
+        with closing(sqlite3.connect(path)) as connection:
+            query = "SELECT id, call_id, event, status FROM webhook_deliveries"
+            return connection.execute(query).fetchall()
+
+    def is_sound(self, records: list[dict[str, Any]]) -> None:
+        """Nobody was dialled twice, every call ended, every webhook came under one id."""
+        assert max(self.callee.dialled.values()) == 1
+        for record in records:
+            assert record["ended_reason"] in ("node_lost", "user_hangup", "agent_hangup")
+        assert {name for name, _ in self.came} == {name for name, *_ in self.owed()}
+        ends = Counter(call_id for _, call_id, event, _ in self.owed() if event == "call.ended")
+        assert ends == Counter(record["id"] for record in records)
+
+
+@pytest.fixture
+async def ordeal(tmp_path: Path) -> AsyncIterator[Ordeal]:
+    async with scripted_peer() as peer, answering(peer) as callee, receiver() as (url, came):
+        webhooks = WebhookSettings(allow=("127.0.0.1",), allow_http=True)
+        configured = settings(tmp_path, peer.port, webhooks=webhooks)
+        key = await new_key(configured.data.database)
+        yield Ordeal(configured, key, callee, url, came)
 
 
 @asynccontextmanager
@@ -46,46 +114,53 @@ async def receiver() -> AsyncIterator[tuple[str, list[tuple[str, str]]]]:
         await runner.cleanup()
 
 
-def plan_of(folder: Path, peer: Peer, module: str) -> NodePlan:
-    """A node that may call webhooks on loopback."""
-    more = '[webhooks]\nallow = ["127.0.0.1"]\nallow_http = true\n'
-    return NodePlan(folder, folder / "node.log", peer.port, module=module, more=more)
-
-
-@pytest.mark.parametrize("step", STEPS)
-async def test_a_node_killed_at_a_step_dials_nobody_twice_and_ends_every_call(
-    tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.timeout(900)
+async def test_a_node_killed_at_each_step_dials_nobody_twice_and_ends_every_call(
+    ordeal: Ordeal,
 ) -> None:
-    async with scripted_peer() as peer, receiver() as (url, came):
-        answering = asyncio.create_task(answer_all(peer))
-        monkeypatch.setenv("DIES_AT", step)
-        dying = plan_of(tmp_path, peer, "tests.server.faults.dying_node")
-        body: dict[str, Any] = {
-            "to": NUMBER,
-            "objective": "say good morning",
-            "webhooks": [{"url": url, "events": ["call.*"]}],
-        }
-        async with running_node(dying) as node:
-            placing = asyncio.create_task(node.client.place(body))
-            await until(lambda: not node.process.running, PATIENCE_S)
-            placing.cancel()
-            await asyncio.gather(placing, return_exceptions=True)
-        monkeypatch.delenv("DIES_AT")
-        async with running_node(plan_of(tmp_path, peer, "server.cli")) as node:
-            (call,) = (await node.client.request("GET", "/v1/calls"))["data"]
-            record = await node.client.finished(call["id"], PATIENCE_S)
-            await until(lambda: "call.ended" in {kind for _, kind in came}, PATIENCE_S)
-        answering.cancel()
-        invites = [line for line in peer.endpoint.received if line.startswith("INVITE")]
-    assert len(invites) <= 1
-    assert record["ended_reason"] in ("node_lost", "user_hangup", "agent_hangup")
-    assert len({delivery for delivery, kind in came if kind == "call.ended"}) == 1
+    for number, step in enumerate(STEPS):
+        async with ordeal.node() as node:
+            assert len(await ordeal.settled(node)) == number
+            await node.is_to_die_at(step)
+            await ordeal.place(node)
+            await node.died()
+    async with ordeal.node() as node:
+        records = await ordeal.settled(node)
+    ordeal.is_sound(records)
+    assert len(records) == len(STEPS)
 
 
-async def answer_all(peer: Peer) -> None:
-    """Take every call, and hang up a moment later."""
-    while True:
-        with suppress(TimeoutError):  # nobody calls while a node starts
-            invite, phone = await peer.picks_up()
-            await phone.hears()
-            peer.hangs_up(invite)
+@pytest.mark.timeout(300 + 60 * RANDOM_KILLS)
+async def test_a_node_killed_at_any_moment_dials_nobody_twice_and_ends_every_call(
+    ordeal: Ordeal,
+) -> None:
+    random = Random(13)
+    for _ in range(RANDOM_KILLS):
+        async with ordeal.node() as node:
+            placing = asyncio.create_task(ordeal.place(node))
+            await asyncio.sleep(random.uniform(0.0, LIFE_S))
+            await node.dies()
+            await placing
+    async with ordeal.node() as node:
+        records = await ordeal.settled(node)
+    ordeal.is_sound(records)
+
+
+@pytest.mark.timeout(300)
+async def test_whoever_was_on_the_line_is_let_go_once_and_before_the_node_is_ready(
+    ordeal: Ordeal,
+) -> None:
+    ordeal.callee.hangs_up = False
+    async with ordeal.node() as node:
+        await node.is_to_die_at("talking")
+        await ordeal.place(node)
+        await node.died()
+    assert ordeal.callee.let_go == []
+    async with ordeal.node() as node:
+        for _ in range(10):  # what was sent before the node was ready has arrived
+            await asyncio.sleep(0)
+        assert ordeal.callee.let_go == ["+14165550001"]
+        (record,) = await ordeal.settled(node)
+    byes = [method for method, _ in ordeal.callee.peer.endpoint.requests if method == b"BYE"]
+    assert record["ended_reason"] == "node_lost"
+    assert len(byes) == 1
