@@ -60,6 +60,12 @@ class Dialler(Protocol):
     ) -> Conversation:
         """Dial, talk, hang up. `report` takes `status`, `transcript.final` and the like."""
 
+    async def engines_for(self, request: CallTerms) -> object:
+        """The engines as a call wants them.
+
+        Raises ValueError for what they do not have, and RuntimeError where one is down.
+        """
+
     def hang_up(self, call_id: str) -> bool:
         """End a call that is ringing or going on; False where there is none."""
 

@@ -4,12 +4,14 @@ Stands before `admission`. The rules themselves are in `server.calls.policy`; he
 are applied to.
 """
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 
 import phonenumbers
 from pydantic import JsonValue
 
+from server.calls.agent import TranscriberRequest, VoiceRequest
 from server.calls.errors import Refused
 from server.calls.origin import Deployment, Origin
 from server.calls.policy.hours import CallingHours, allowed_at, next_allowed
@@ -22,6 +24,8 @@ from server.calls.webhooks.filters import compile_filter
 from server.calls.webhooks.names import resolve_names
 from server.sections import HoursSettings
 from server.settings import Settings
+
+log = logging.getLogger(__name__)
 
 FURTHEST = timedelta(days=366)
 TEXTS = set(
@@ -66,6 +70,26 @@ def _check_hooks(terms: CallTerms) -> None:
                 compile_filter(hook.filter)
         except WebhookError as error:
             raise Refused(f"hooks.{place}", str(error)) from None
+
+
+async def check_engines(
+    terms: CallTerms, engines_for: Callable[[CallTerms], Awaitable[object]]
+) -> None:
+    """Ask the engines whether they have the voice and the language. Raises `Refused`.
+
+    One that is down does not refuse: it may be up again when the call is dialled.
+    """
+    voice = "voice.voice_id" if terms.voice.voice_id else "voice.speed"
+    for field, asked in (
+        (voice, terms.model_copy(update={"transcriber": TranscriberRequest()})),
+        ("transcriber.language", terms.model_copy(update={"voice": VoiceRequest()})),
+    ):
+        try:
+            await engines_for(asked)
+        except ValueError as error:
+            raise Refused(field, str(error)) from error
+        except RuntimeError as error:
+            log.warning("%s is not checked: %s", field, error)
 
 
 def _without_prompt(text: JsonValue) -> JsonValue:

@@ -37,7 +37,7 @@ from server.calls.policy.errors import PolicyError
 from server.calls.preparation import NothingStored, Preparation, Prepared, Stored
 from server.calls.record import queued
 from server.calls.request import CallRequest
-from server.calls.rules import check, due_at
+from server.calls.rules import check, check_engines, due_at
 from server.calls.slots import Capacity, Claim, Slots
 from server.calls.store import CallStore
 from server.calls.terms import CallTerms
@@ -146,6 +146,7 @@ class CallWorkflow:
         prepared = await self._preparation.prepare(asked, origin.deployment)
         check(prepared.terms, asked, origin, self._settings)
         due = due_at(prepared.terms, self._settings, now)
+        await check_engines(prepared.terms, self._dialler.engines_for)
         plan = origin.plan or _plan(prepared)
         call = queued(
             new_call_id(),

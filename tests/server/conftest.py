@@ -22,6 +22,7 @@ from server.calls.durable import Durable
 from server.calls.model import EndedReason
 from server.calls.request import CallRequest
 from server.calls.store import CallStore
+from server.calls.terms import CallTerms
 from server.calls.webhooks.deliveries import Deliveries
 from server.calls.workflow import CallWorkflow
 from server.outward.client import OutwardClient
@@ -54,6 +55,8 @@ class ScriptedPhone:
     recording: Path | None = None
     sip_reason: str = "OK"
     progress: tuple[str, ...] = ("ringing", "in-progress")
+    unknown_voices: tuple[str, ...] = ()
+    unknown_languages: tuple[str, ...] = ()
     lasting: bool = False
     """Calls go on until `hang_up`."""
     _hung_up: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -92,6 +95,12 @@ class ScriptedPhone:
             tool_calls=({"name": "end_call"},),
             warnings=("late-media",),
         )
+
+    async def engines_for(self, request: CallTerms) -> None:
+        if request.voice.voice_id in self.unknown_voices:
+            raise ValueError("no such voice")
+        if request.transcriber.language in self.unknown_languages:
+            raise ValueError("no such language")
 
     def hang_up(self, call_id: str) -> bool:
         hung_up = self._hung_up.get(call_id)

@@ -204,3 +204,21 @@ async def test_the_audit_tells_of_admission_dialling_and_end(
     assert sorted(str(row["kind"]) for row in rows) == ["admitted", "dialled", "ended"]
     assert {row["call_id"] for row in rows} == {call.id}
     assert (await audit.verify()).broken is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"voice": {"voice_id": "xx"}}, "voice.voice_id"),
+        ({"transcriber": {"language": "xx"}}, "transcriber.language"),
+        ({"voice": {"voice_id": "en"}, "transcriber": {"language": "xx"}}, "transcriber.language"),
+    ],
+)
+async def test_a_voice_or_language_that_the_engines_do_not_have_is_refused_at_once(
+    workflow: CallWorkflow, phone: Any, asked: dict[str, Any], field: str
+) -> None:
+    phone.unknown_voices = phone.unknown_languages = ("xx",)
+    with pytest.raises(Refused) as refused:
+        await workflow.place(request(**asked), ORIGIN)
+    assert refused.value.field == field
+    assert phone.dialled == []
