@@ -139,6 +139,8 @@ class PaymentSettings(Section):
     """USDC on Base."""
     facilitator_url: WebUrl
     quote_minutes: int = Field(default=10, ge=1, le=60)
+    deployment: str | None = Field(default=None, min_length=1, max_length=200)
+    """Id or name of the deployment that calls come from which are paid for without a key."""
 
 
 class RetentionSettings(Section):

@@ -1,4 +1,7 @@
-"""Bearer keys (RFC 6750): who may use the API, and for what."""
+"""Bearer keys (RFC 6750): who may use the API, and for what.
+
+Where calls are for sale, those who pay come without one (`wallets`).
+"""
 
 from typing import Final
 
@@ -9,20 +12,19 @@ from server.api.errors import Problem
 from server.api.keys import Key, KeyRing
 from server.api.refusals import Refusals
 from server.api.scopes import OF_DEPLOYMENTS, Scope, covers
+from server.api.wallets import Wallets
 from server.calls.origin import Caller
 
 PUBLIC = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs"})
-KEY: Final = web.RequestKey("key", Key)
-"""The key a request came with."""
 CALLER: Final = web.RequestKey("caller", Caller)
-"""The same, as the calls know it."""
+"""Whose key a request came with, or whose wallet."""
 
 FORBIDDEN = "forbidden"
 """The code of every 403 that is about the key."""
 
 
-def bearer_keys(keys: KeyRing, refusals: Refusals) -> Middleware:
-    """Let pass what carries a key of the ring, and the public paths. Else `Problem` 401.
+def bearer_keys(keys: KeyRing, refusals: Refusals, wallets: Wallets) -> Middleware:
+    """Let pass what carries a key of the ring, wallets, and the public paths. Else `Problem` 401.
 
     That, and every 403 for want of a scope, is a row of the audit.
     """
@@ -30,13 +32,15 @@ def bearer_keys(keys: KeyRing, refusals: Refusals) -> Middleware:
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path not in PUBLIC:
-            key = await _authenticate(request, keys, refusals)
-            request[KEY], request[CALLER] = key, key.caller
+            caller = await wallets.caller(request)
+            if caller is None:
+                caller = (await _authenticate(request, keys, refusals)).caller
+            request[CALLER] = caller
             try:
                 return await handler(request)
             except Problem as problem:
                 if problem.code == FORBIDDEN:
-                    await refusals.of_key(key.id, _route(request), problem.detail)
+                    await refusals.of_key(caller.key_id, _route(request), problem.detail)
                 raise
         return await handler(request)
 
@@ -70,12 +74,13 @@ async def _authenticate(request: web.Request, keys: KeyRing, refusals: Refusals)
         return found
     known = found.id if found is not None else None
     await refusals.of_stranger(known, request.remote or "", _route(request))
-    raise Problem(
-        401,
-        "unauthorized",
-        "send a valid key as Authorization: Bearer …",
-        headers={"WWW-Authenticate": 'Bearer realm="offhook"'},
-    )
+    raise unauthorized("send a valid key as Authorization: Bearer …")
+
+
+def unauthorized(detail: str) -> Problem:
+    """A request that needs a key."""
+    headers = {"WWW-Authenticate": 'Bearer realm="offhook"'}
+    return Problem(401, "unauthorized", detail, headers=headers)
 
 
 def _route(request: web.Request) -> str:

@@ -16,6 +16,7 @@ from server.api.problem import by_codes, problems
 from server.api.refusals import Refusals
 from server.api.resources import resource_operations
 from server.api.switchboard import Switchboard
+from server.api.wallets import Wallets
 from server.calls.audit import AuditLog
 from server.calls.library import Library
 from server.calls.payments import Payments, open_payments
@@ -39,9 +40,6 @@ def build_http(
     stored = Library(store.engine)
     keys, audit = KeyRing(store.engine), AuditLog(store.engine)
     refusals = Refusals(audit)
-    application = web.Application(
-        middlewares=[problems(FACES), bearer_keys(keys, refusals)], client_max_size=MAX_BODY_BYTES
-    )
     switchboard = Switchboard(store, calls, stored, Origins(stored), settings)
     payments = open_payments(store, settings.payments)
     known = [
@@ -49,6 +47,13 @@ def build_http(
         *resource_operations(switchboard, audit, keys),
         *health_operations(store, readiness),
     ]
+    for_sale = {(one.method, one.path) for one in known if one.for_sale}
+    deployment = settings.payments.deployment if settings.payments is not None else None
+    wallets = Wallets(stored, deployment, for_sale)
+    application = web.Application(
+        middlewares=[problems(FACES), bearer_keys(keys, refusals, wallets)],
+        client_max_size=MAX_BODY_BYTES,
+    )
     application.add_routes(operation.route() for operation in described(known))
     application.on_cleanup.append(lambda _: refusals.close())
     if payments is not None:

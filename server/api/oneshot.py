@@ -12,12 +12,15 @@ from typing import Annotated, Final, Literal
 from aiohttp import web
 from pydantic import ConfigDict, Field, JsonValue
 
+from server.api.auth import CALLER, unauthorized
 from server.api.errors import FieldError, ValidationFailed
 from server.api.operation import HeaderField, Operation, Reply
 from server.api.origins import IDEMPOTENCY_KEY
 from server.api.switchboard import Switchboard
+from server.api.wallets import AGENT_ID, WALLET
 from server.api.wire import Answer, Wire, answer, checked, unknown_fields
 from server.calls.costs import Quote
+from server.calls.errors import CallNotFound
 from server.calls.fields import LongText
 from server.calls.model import Call
 from server.calls.origin import Origin
@@ -25,7 +28,6 @@ from server.calls.payments import Offer, Paid, Payments
 from server.calls.request import CallRequest, Parties
 
 FACE: Final = "OneShot"
-AGENT_ID = "X-Agent-ID"
 QUOTE_ID = "X-Quote-ID"
 PAYMENT, REQUIRED, RECEIPT = "PAYMENT-SIGNATURE", "PAYMENT-REQUIRED", "PAYMENT-RESPONSE"
 """Header fields of x402, version 2."""
@@ -111,10 +113,12 @@ class VoiceTool:
         self._payments = payments
 
     def operations(self) -> list[Operation]:
-        """What this face answers."""
+        """What this face answers. Where payments are on, a wallet is as good as a key."""
+        for_sale = self._payments is not None
         return [
             Operation(
                 method="POST",
+                for_sale=for_sale,
                 path="/v1/tools/voice/call",
                 handler=self.create,
                 face=FACE,
@@ -149,12 +153,17 @@ class VoiceTool:
             ),
             Operation(
                 method="GET",
+                for_sale=for_sale,
                 path="/v1/requests/{request_id}",
                 handler=self.read,
                 face=FACE,
                 summary="The result of a call",
                 replies={200: Reply("The call as it is.", JobResult)},
-                problems={403: "`forbidden`", 404: "`not_found`"},
+                problems={
+                    403: "`forbidden`",
+                    404: "`not_found`",
+                    429: "`rate_limited`: of those who have no key",
+                },
             ),
         ]
 
@@ -176,6 +185,8 @@ class VoiceTool:
                 offer = await self._payments.offer(quote, asked, origin, str(request.url))
                 if offer is not None:
                     return answer(wanted(quote, offer), 402, warnings, {REQUIRED: offer.header})
+            if WALLET in request:
+                raise unauthorized("this call costs nothing; that takes a key")
             if query.quote:
                 return answer(quoted(quote), warnings=warnings)
         call = await self._node.calls.place(asked, origin)
@@ -192,7 +203,8 @@ class VoiceTool:
         """Take the payment, and place the call that it is for."""
 
         async def place(paid: Paid) -> Call:
-            once = replace(origin, idempotency_key=paid.quote_id, body_hash=paid.quote_id)
+            key, plan = paid.quote_id, paid.plan
+            once = replace(origin, idempotency_key=key, body_hash=key, plan=plan)
             return await self._node.calls.place(asked, once)
 
         quote_id = request.headers.get(QUOTE_ID)
@@ -202,7 +214,21 @@ class VoiceTool:
 
     async def read(self, request: web.Request) -> web.Response:
         """Read how a call is doing, and what came of it."""
-        return answer(job_result(await self._node.call(request, "request_id")))
+        if WALLET in request:
+            call = await self._bought(request)
+        else:
+            call = await self._node.call(request, "request_id")
+        return answer(job_result(call))
+
+    async def _bought(self, request: web.Request) -> Call:
+        """A call that the wallet paid for without a key. Raises `Problem` 401, always."""
+        try:
+            call = await self._node.store.get(request.match_info["request_id"])
+        except CallNotFound:
+            call = None
+        if call is None or call.key_id != request[CALLER].key_id:
+            raise unauthorized("this wallet paid for no such call; others take a key")
+        return call
 
 
 def wallet_of(request: web.Request) -> str | None:

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from server.api.operation import HeaderField, Operation, Reply
+from server.api.wallets import AGENT_ID
 from server.api.wire import WARNING_HEADER
 
 REF = "#/components/schemas/{model}"
@@ -71,7 +72,7 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
         "security": [{"key": []}],
         "paths": paths,
         "components": {
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": _security(known),
             "schemas": {**schemas.definitions, "Problem": dict(PROBLEM)},
         },
     }
@@ -125,12 +126,27 @@ def _of(one: Operation, schemas: _Schemas) -> dict[str, Any]:
     }
     if one.public:
         about["security"] = []
+    elif one.for_sale:
+        about["security"] = [{"key": []}, {"wallet": []}]
     if one.body is not None:
         content: dict[str, Any] = {"schema": schemas.body(one)}
         if one.examples:
             content["examples"] = {name: {"value": value} for name, value in one.examples.items()}
         about["requestBody"] = {"required": True, "content": {"application/json": content}}
     return about
+
+
+def _security(known: Iterable[Operation]) -> dict[str, Any]:
+    schemes: dict[str, Any] = {"key": {"type": "http", "scheme": "bearer"}}
+    if any(one.for_sale for one in known):
+        about = "The address of the wallet that pays."
+        schemes["wallet"] = {
+            "type": "apiKey",
+            "in": "header",
+            "name": AGENT_ID,
+            "description": about,
+        }
+    return schemes
 
 
 def _name(one: Operation) -> str:

@@ -51,6 +51,8 @@ class Operation:
     """Status to codes, beside those that every operation may answer with."""
     public: bool = False
     """Needs no key."""
+    for_sale: bool = False
+    """A wallet is as good as a key."""
     scope: Scope | None = None
     """What the key must be good for; where absent, the handler sees to it."""
 

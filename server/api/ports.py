@@ -40,5 +40,8 @@ class Stored(Protocol):
     async def deployment(self, deployment_id: str) -> Deployment | None:
         """The deployment of this id."""
 
+    async def deployment_id(self, name: str) -> str | None:
+        """The id of the deployment of this id or name."""
+
     async def deployment_of(self, number: str) -> tuple[str, Deployment] | None:
         """The deployment whose number it is, with its id."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from server.calls.store import CallStore
@@ -116,3 +117,13 @@ async def test_errors_have_this_documents_spelling(client: OneShot, node: Any) -
         assert (answer.status, (await answer.json())["code"]) == (404, "not_found")
     async with node.client.post("/v1/tools/voice/call", data=b"{") as answer:
         assert (await answer.json())["code"] == "unsupported_media_type"
+
+
+async def test_where_nothing_is_paid_a_wallet_is_no_key(node: Any, phone: Any) -> None:
+    wallet = {"X-Agent-ID": "0x" + "a" * 40}
+    async with (
+        aiohttp.ClientSession(node.url, headers=wallet) as anyone,
+        anyone.post("/v1/tools/voice/call", json=BODY) as answer,
+    ):
+        assert answer.status == 401
+    assert phone.dialled == []

@@ -42,9 +42,14 @@ ERRORS = ("content_blocked", "emergency_number_blocked", "invalid_request")
 class OneShot:
     """One agent."""
 
-    def __init__(self, url: str, key: str, wallet: str, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, url: str, key: str | None, wallet: str, session: aiohttp.ClientSession
+    ) -> None:
+        """key: which the document does not know; None where the wallet is enough."""
         self._url, self._session = url, session
-        self._headers = {"Authorization": f"Bearer {key}", "X-Agent-ID": wallet}
+        self._headers = {"X-Agent-ID": wallet}
+        if key is not None:
+            self._headers["Authorization"] = f"Bearer {key}"
 
     async def voice(self, body: dict[str, Any], quote: bool = False) -> tuple[int, dict[str, Any]]:
         """POST /v1/tools/voice/call."""
