@@ -30,6 +30,7 @@ from server.calls.request import CallRequest
 from server.calls.schema import admissions, calls, spending
 from server.calls.schema import dials as dial_rows
 from server.calls.slots import Capacity, Claim, Slots
+from server.calls.store import Owed, nobody
 from server.calls.writer import NewCall, write_all
 
 RETRY_AFTER_S = 10
@@ -45,6 +46,8 @@ class Candidate:
     claim: Claim
     most_cents: float
     """What it can cost at most."""
+    owed: Owed = nobody
+    """To webhooks, of its first event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Admitted:
     event: CallEvent
     at_once: bool
     """It holds a place, and may be dialled."""
+    deliveries: tuple[str, ...] = ()
+    """The ids of what webhooks are owed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +98,15 @@ class Desk:
             return Overloaded(RETRY_AFTER_S)
         event = _first_event(call)
         due = None if call.status == "queued" else call.scheduled_at
-        await write_all(connection, [NewCall(call, candidate.asked, due), event])
+        owed = candidate.owed(event)
+        await write_all(connection, [NewCall(call, candidate.asked, due), event, *owed])
         if at_once:
             claim = candidate.claim
             await dials.begin(connection, claim, 1, self.node_id, self.capacity, now)
         await idempotency.remember(connection, origin, call.id, now)
         await _count(connection, candidate, now)
         await self._write_down(connection, candidate, at_once=at_once)
-        return Admitted(call, event, at_once)
+        return Admitted(call, event, at_once, tuple(one.id for one in owed))
 
     async def refusal(
         self, candidate: Candidate, now: datetime, connection: AsyncConnection

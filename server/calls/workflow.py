@@ -41,7 +41,7 @@ from server.calls.rules import check, check_engines, due_at
 from server.calls.slots import Capacity, Claim, Slots
 from server.calls.store import CallStore
 from server.calls.terms import CallTerms
-from server.calls.webhooks.deliveries import Deliveries
+from server.calls.webhooks.deliveries import Deliveries, owed_by
 from server.calls.webhooks.subscriptions import Record, native
 from server.settings import Settings
 
@@ -158,7 +158,8 @@ class CallWorkflow:
         ).model_copy(update={"plan": plan})
         live = self._live(call, prepared)
         most = quote_of(prepared.terms, plan, self._settings.costs).bill.cents
-        return Candidate(call, asked, origin, live.claim, most), live
+        owed = owed_by(live.subscriptions, call)
+        return Candidate(call, asked, origin, live.claim, most, owed), live
 
     async def _turn_away(
         self, asked: CallRequest, origin: Origin, error: CallError | PolicyError
@@ -193,6 +194,7 @@ class CallWorkflow:
     async def _set_out(self, live: Live, admitted: Admitted) -> None:
         """Dial at once, or leave it to the queue. The call exists: nothing here may fail."""
         call_id = live.record.id
+        self._send(admitted.deliveries)
         if admitted.at_once:
             await self._store.open_log(call_id)
             live.withdrawn = self._draining

@@ -54,6 +54,17 @@ async def test_a_call_that_came_from_the_queue_tells_its_webhooks_too(
     await until(lambda: {body["type"] for _, body in receiver.came} >= {"call.ended"})
 
 
+async def test_a_call_for_later_is_told_of_when_it_is_taken_on(
+    workflow: CallWorkflow, receiver: Any
+) -> None:
+    due = datetime.now(UTC) + timedelta(days=1)
+    asked = request(receiver.url, "call.scheduled")
+    call = await workflow.place(asked.model_copy(update={"scheduled_at": due}))
+    await until(lambda: bool(receiver.came))
+    (_, body) = receiver.came[0]
+    assert (body["type"], body["data"]["call_id"]) == ("call.scheduled", call.id)
+
+
 async def test_a_receiver_that_is_gone_gets_no_more_until_it_is_revived(
     workflow: CallWorkflow, receiver: Any
 ) -> None:
