@@ -7,6 +7,7 @@ once, the row that allows its INVITE. Nothing is written before every check has 
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -120,8 +121,12 @@ class Desk:
 
     async def begin(
         self, claim: Claim, call: Call, now: datetime, connection: AsyncConnection
-    ) -> dials.Begun:
-        """Let a call that waited be dialled."""
+    ) -> dials.Begun | Literal["unwanted"]:
+        """Let a call that waited be dialled; unwanted: the number asked not to be called."""
+        if await dials.read(connection, call.id, call.attempt) is None:
+            for number in claim.numbers:
+                if await DoNotCall.holds(connection, number):
+                    return "unwanted"
         begun = await dials.begin(connection, claim, call.attempt, self.node_id, self.capacity, now)
         if begun == "begun":
             dialled = {"attempt": call.attempt, "node": self.node_id}

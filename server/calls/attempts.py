@@ -30,7 +30,7 @@ from server.calls.policy.errors import PolicyError
 from server.calls.preparation import Prepared
 from server.calls.record import dialled, progressed
 from server.calls.redaction import redact_json
-from server.calls.rules import in_hours
+from server.calls.rules import check_party, in_hours
 from server.calls.salvage import salvaged
 from server.calls.slots import Claim
 from server.calls.store import CallStore
@@ -47,6 +47,8 @@ PROGRESS: tuple[Status, ...] = ("queued", "ringing", "in-progress", "transferrin
 SPOKEN = ("transcript.", "reply", "tool.")
 """Events that tell what was said."""
 OUTSIDE_HOURS = "outside-calling-hours"
+DO_NOT_CALL = "do-not-call"
+NOT_ALLOWED = "destination-not-allowed"
 ELSEWHERE_RETRY_S = 5.0
 BUSY_RETRY_S = 1.0
 """How often a call looks whether a limit that calls of other nodes take up is free again."""
@@ -232,12 +234,18 @@ class Attempts:
             if not await self._stood_in_line(live):
                 await self._canceled(live)
                 return None
-            due = self._due(live)
+            objection, due = self._objection(live), self._due(live)
+            if objection is not None:
+                await self._canceled(live, objection)
+                return None
             if due is None or due > utc_now():
                 return await self._postponed(live, due)
             match await self._begun(live):
                 case "begun":
                     return await self._dial(live)
+                case "unwanted":
+                    await self._canceled(live, DO_NOT_CALL)
+                    return None
                 case "over":
                     return None
                 case "dialled before":  # another node was faster
@@ -259,10 +267,21 @@ class Attempts:
             live.stage = "taken"
         return not live.withdrawn
 
-    async def _begun(self, live: Live) -> dials.Begun:
+    async def _begun(self, live: Live) -> dials.Begun | Literal["unwanted"]:
         return await self._store.transact(
             partial(self._desk.begin, live.claim, live.record, utc_now())
         )
+
+    def _objection(self, live: Live) -> str | None:
+        """Why settings that have changed since do not let us call there any more."""
+        prepared = live.prepared
+        try:
+            check_party(prepared.terms, prepared.deployment, self._settings)
+        except PolicyError as error:
+            return error.code.replace("_", "-")
+        except CallError:
+            return NOT_ALLOWED
+        return None
 
     def _due(self, live: Live) -> datetime | None:
         """When the callee may be called; None where that is refused by now."""

@@ -211,6 +211,8 @@ class Closing:
         await connection.execute(mine.values(cents=record.cost_cents or 0.0, settled=True))
         told = {"ended_reason": record.ended_reason, "duration_s": record.duration_s}
         told |= {"attempts": record.attempt, "cost_cents": record.cost_cents}
+        if record.ended_reason == "canceled":
+            told["warnings"] = list(record.warnings)
         await self._audit.append_in(connection, "ended", record.id, record.key_id, told)
 
 

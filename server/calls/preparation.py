@@ -55,6 +55,7 @@ class Prepared:
     terms: CallTerms
     task: Task
     warnings: tuple[str, ...]
+    deployment: Deployment | None = None
 
 
 class Preparation:
@@ -78,7 +79,7 @@ class Preparation:
             complete = complete.model_copy(update={"from_": deployment.number})
         playbook, missing = await self._playbook_of(complete, deployment)
         task, warnings = brief(complete, playbook, disclose=self._discloses(complete.parties[0]))
-        return Prepared(complete, task, (*missing, *warnings))
+        return Prepared(complete, task, (*missing, *warnings), deployment)
 
     async def again(self, asked: CallRequest, deployment_id: str | None) -> Prepared:
         """The same for a call that was taken on before. Raises `Refused`."""

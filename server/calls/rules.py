@@ -42,11 +42,16 @@ def check(terms: CallTerms, asked: CallRequest, origin: Origin, settings: Settin
     _check_hooks(terms)
     if len(terms.parties) > 1:
         raise Refused("to", "several numbers are not supported; give one number as a string")
+    check_party(terms, origin.deployment, settings)
+
+
+def check_party(terms: CallTerms, deployment: Deployment | None, settings: Settings) -> None:
+    """Whether the settings let us call there. Raises `Refused` and `PolicyError`."""
     if terms.parties[0].startswith("sip:"):
         if not settings.call.allow_sip_uri:
             raise Refused("to", "SIP URIs are not allowed here; give an E.164 number")
     else:
-        check_number(terms.parties[0], number_rules(terms.from_, origin.deployment, settings))
+        check_number(terms.parties[0], number_rules(terms.from_, deployment, settings))
 
 
 def check_texts(asked: CallRequest) -> None:

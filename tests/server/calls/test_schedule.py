@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from server.calls.do_not_call import DoNotCall
 from server.calls.errors import ActionRefused, Refused
 from server.calls.feed import follow
 from server.calls.model import Call
 from server.calls.request import CallRequest
-from server.calls.schema import dials
+from server.calls.schema import audit, dials
 from server.calls.store import CallStore
 from server.calls.workflow import CallWorkflow
 from server.sections import HoursSettings, PolicySettings
@@ -160,3 +161,27 @@ async def test_a_thousand_queued_calls_go_in_the_order_of_their_schedule_within_
     out_of_place = [abs(places[number] - int(number[-4:])) for number in numbers]
     assert max(out_of_place) <= 50
     assert len(queued) == 1000
+
+
+async def test_a_number_that_asked_not_to_be_called_meanwhile_is_not_dialled(
+    store: CallStore, workflow: CallWorkflow, phone: Any
+) -> None:
+    call = await workflow.place(request(scheduled_at=soon(0.5)))
+    await DoNotCall(store.engine).add("+14165550123", "asked")
+    record = await ended(store, workflow, call.id)
+    assert (record.ended_reason, record.warnings) == ("canceled", ("do-not-call",))
+    assert phone.dialled == []
+    async with store.engine.connect() as connection:
+        told = select(audit.c.data).where(audit.c.call_id == call.id, audit.c.kind == "ended")
+        assert "do-not-call" in (await connection.execute(told)).scalar_one()
+
+
+async def test_a_region_that_is_not_allowed_any_more_is_not_dialled(
+    store: CallStore, phone: Any, settings: Settings, make_workflow: MakeWorkflow
+) -> None:
+    call = await make_workflow().place(request(scheduled_at=soon(0.5)))
+    policy = settings.policy.model_copy(update={"allowed_regions": ("US",)})
+    stricter = make_workflow(settings.model_copy(update={"policy": policy}))
+    record = await ended(store, stricter, call.id)
+    assert (record.ended_reason, record.warnings) == ("canceled", ("country-blocked",))
+    assert phone.dialled == []
