@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -24,8 +25,6 @@ from tests.server.real_node import new_key, scripted_peer, settings, until
 
 RANDOM_KILLS = int(os.environ.get("OFFHOOK_KILLS", "8"))
 """Places that are tried at random; more of them where somebody has the time."""
-LIFE_S = 2.0
-"""A call of these tests is over by then, where the machine has nothing else to do."""
 
 
 @dataclass
@@ -135,10 +134,17 @@ async def test_a_node_killed_at_any_moment_dials_nobody_twice_and_ends_every_cal
     ordeal: Ordeal,
 ) -> None:
     random = Random(13)
-    for _ in range(RANDOM_KILLS):
+    async with ordeal.node() as node:
+        begun = perf_counter()
+        await ordeal.place(node)
+        await ordeal.settled(node)
+        life_s = perf_counter() - begun
+    for number in range(RANDOM_KILLS):
         async with ordeal.node() as node:
             placing = asyncio.create_task(ordeal.place(node))
-            await asyncio.sleep(random.uniform(0.0, LIFE_S))
+            if number % 2:  # else most would die before the call is taken on
+                await placing
+            await asyncio.sleep(random.uniform(0.0, life_s))
             await node.dies()
             await placing
     async with ordeal.node() as node:

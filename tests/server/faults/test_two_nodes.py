@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from server.settings import DataSettings, LimitSettings, Settings
 from tests.server.faults.answering import answering
@@ -28,7 +29,7 @@ def database() -> Iterator[str]:
 
 def settings_of(folder: Path, peer: Peer, database: str, calls: int) -> Settings:
     limits = LimitSettings(concurrent_calls=calls)
-    data = DataSettings(dir=folder / "data", postgresql=database)
+    data = DataSettings(dir=folder / "data", postgresql=SecretStr(database))
     return settings(folder, peer.port, limits=limits).model_copy(update={"data": data})
 
 
