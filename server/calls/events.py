@@ -23,7 +23,31 @@ class CallEvent:
     def json(self) -> str:
         """The event as it goes over the wire, without its number."""
         body = {"type": self.type, "call_id": self.call_id, "at": rfc3339(self.at)}
-        return to_json({**body, "data": self.data}, serialize_unknown=True).decode()
+        return json_text({**body, "data": self.data})
+
+
+def json_text(value: object) -> str:
+    """JSON of whatever an event tells: no event is lost for what its data hold.
+
+    inf and nan become null, and half a surrogate pair U+FFFD.
+    """
+    try:
+        return to_json(value, serialize_unknown=True, inf_nan_mode="null").decode()
+    except ValueError:  # text that no encoding has
+        return to_json(_whole(value), serialize_unknown=True, inf_nan_mode="null").decode()
+
+
+def _whole(value: object) -> object:
+    """The same without lone surrogates, which no encoding has."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case Mapping():
+            return {_whole(name): _whole(part) for name, part in value.items()}
+        case list() | tuple():
+            return [_whole(part) for part in value]
+        case _:
+            return value
 
 
 def utc_now() -> datetime:

@@ -14,12 +14,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic_core import to_json
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.calls.database import take_turn
-from server.calls.events import CallEvent, rfc3339
+from server.calls.events import CallEvent, json_text, rfc3339
 from server.calls.model import Call
 from server.calls.request import CallRequest
 from server.calls.schema import call_events, calls, dials, webhook_deliveries
@@ -227,7 +226,7 @@ def _event_row(event: CallEvent) -> dict[str, object]:
         "seq": event.seq,
         "type": event.type,
         "at": rfc3339(event.at),
-        "data": to_json(event.data, serialize_unknown=True).decode(),
+        "data": json_text(event.data),
     }
 
 

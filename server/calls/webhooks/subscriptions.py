@@ -7,15 +7,15 @@ the rest from the API. What is signed is the body, or there the value of `event`
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pydantic import JsonValue
-from pydantic_core import to_json, to_jsonable_python
 
 from server.calls.agent import WebhookRequest
-from server.calls.events import CallEvent, rfc3339
+from server.calls.events import CallEvent, json_text, rfc3339
 from server.calls.model import Call
 from server.calls.webhooks.expression import Scope
 from server.calls.webhooks.filters import Filter, compile_filter
@@ -101,7 +101,7 @@ def messages(
         Message(
             id=message_id(subscription.id, name, event),
             name=name,
-            body=_text(payload(name, event, sent, thin=subscription.method in BODILESS)),
+            body=json_text(payload(name, event, sent, thin=subscription.method in BODILESS)),
         )
         for name in names_of(event.type, event.data)
         if name in subscription.events
@@ -138,9 +138,5 @@ def message_id(subscription_id: str, name: str, event: CallEvent) -> str:
 
 
 def _json(data: Mapping[str, object]) -> dict[str, JsonValue]:
-    plain: dict[str, JsonValue] = to_jsonable_python(dict(data), serialize_unknown=True)
+    plain: dict[str, JsonValue] = json.loads(json_text(data))
     return plain
-
-
-def _text(body: Mapping[str, JsonValue]) -> str:
-    return to_json(body, inf_nan_mode="null").decode()
