@@ -14,8 +14,9 @@ from pydantic import JsonValue
 from server.calls.agent import TranscriberRequest, VoiceRequest
 from server.calls.errors import Refused
 from server.calls.origin import Deployment, Origin
+from server.calls.policy.errors import NumberRefused
 from server.calls.policy.hours import CallingHours, allowed_at, next_allowed
-from server.calls.policy.numbers import NumberRules, check_number
+from server.calls.policy.numbers import NumberRules, check_number, is_emergency_user
 from server.calls.policy.screening import check_harm, check_injection
 from server.calls.request import CallRequest
 from server.calls.terms import CallTerms
@@ -24,6 +25,7 @@ from server.calls.webhooks.filters import compile_filter
 from server.calls.webhooks.names import resolve_names
 from server.sections import HoursSettings
 from server.settings import Settings
+from server.sip.uri import Uri
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,8 @@ def check_party(terms: CallTerms, deployment: Deployment | None, settings: Setti
     if terms.parties[0].startswith("sip:"):
         if not settings.call.allow_sip_uri:
             raise Refused("to", "SIP URIs are not allowed here; give an E.164 number")
+        if is_emergency_user(Uri.parse(terms.parties[0]).user or "", settings.policy.home_region):
+            raise NumberRefused("emergency_number_blocked", "emergency numbers are never called")
     else:
         check_number(terms.parties[0], number_rules(terms.from_, deployment, settings))
 

@@ -8,6 +8,7 @@ reserve for fiction and that libphonenumber does not know (`FICTION`) count as a
 
 import re
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 import phonenumbers
 from phonenumbers import PhoneNumber, PhoneNumberType, ValidationResult
@@ -16,6 +17,8 @@ from server.calls.policy.errors import NumberRefused, RulesInvalid
 
 WRITTEN = re.compile(r"\s*[+＋]?[\d\s().\-\u2010-\u2015\u2212]+")
 """Digits of any script and the usual separators; letters, extensions and pauses are not dialled."""
+NOWHERE = "ZZ"
+"""A home region without numbers of its own."""
 EMERGENCY_ABROAD = frozenset({"000", "110", "112", "119", "911", "999"})
 """Refused everywhere: networks route the well-known ones wherever they are dialled."""
 PREMIUM_TYPES = frozenset(
@@ -123,20 +126,42 @@ def is_emergency(number: str, home_region: str) -> bool:
     to. A longer number that merely begins like one (+1 911 …, +44 999 …) counts where it is
     not assigned: an exchange on the way may stop listening after the third digit.
     """
+    if is_emergency_itself(number, home_region):
+        return True
+    parsed = _parse(number, home_region)
+    if parsed is None or phonenumbers.is_valid_number(parsed):
+        return False
+    national, there = phonenumbers.national_significant_number(parsed), _regions_of_code(parsed)
+    return phonenumbers.is_valid_short_number(parsed) or any(
+        phonenumbers.connects_to_emergency_number(national, region) for region in there
+    )
+
+
+def is_emergency_itself(number: str, home_region: str = NOWHERE) -> bool:
+    """Whether the number is an emergency number, with or without a country code. Never raises."""
     digits, parsed = _digits(number), _parse(number, home_region)
     if parsed is None:
         return _is_emergency_short({digits, digits.lstrip("0")}, frozenset({home_region}))
     national = phonenumbers.national_significant_number(parsed)
     after_code = digits.removeprefix(str(parsed.country_code))
     short = {digits, national, national.lstrip("0"), after_code, after_code.lstrip("0")}
-    there = _regions_of_code(parsed)
-    if _is_emergency_short(short, there | {home_region}):
-        return True
-    if phonenumbers.is_valid_number(parsed):
+    return _is_emergency_short(short, _regions_of_code(parsed) | {home_region})
+
+
+def is_emergency_user(user: str, home_region: str = NOWHERE) -> bool:
+    """Whether the user part of a SIP URI may reach an emergency service. Never raises.
+
+    Extensions of a PBX may look like short codes, so that only emergency numbers count here;
+    9 is what many of them want before an outside line (47 CFR 9.16).
+    """
+    dialled = re.sub(r"[*#]|[;:].*", "", unquote(user))
+    if not WRITTEN.fullmatch(dialled):
         return False
-    return phonenumbers.is_valid_short_number(parsed) or any(
-        phonenumbers.connects_to_emergency_number(national, region) for region in there
-    )
+    if "+" in dialled:
+        return is_emergency(dialled, home_region)
+    digits = _digits(dialled)
+    outside = phonenumbers.is_emergency_number(digits.removeprefix("9"), home_region)
+    return outside or is_emergency_itself(digits, home_region)
 
 
 def _regions_of_code(parsed: PhoneNumber) -> frozenset[str]:

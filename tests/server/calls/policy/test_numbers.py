@@ -16,6 +16,7 @@ from server.calls.policy.numbers import (
     NumberRules,
     check_number,
     is_emergency,
+    is_emergency_user,
     normalise,
     regions_of,
 )
@@ -312,3 +313,15 @@ def test_what_passes_once_passes_again_in_e164(region: str, digits: int, home: s
     except NumberRefused:
         return
     assert check_number(e164, rules) == e164
+
+
+@pytest.mark.parametrize(
+    "user", ["911", "112", "+1911", "+19115550123", "9911", "*911", "9%311", "911;phone-context=x"]
+)
+def test_an_emergency_number_behind_a_pbx_is_one(user: str) -> None:
+    assert is_emergency_user(user, "US")
+
+
+@pytest.mark.parametrize("user", ["alice", "bob911", "100", "2000", "20001", "+14165550123"])
+def test_names_and_extensions_are_no_emergency_numbers(user: str) -> None:
+    assert not is_emergency_user(user, "US")
