@@ -8,6 +8,7 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.api.errors import FieldError, Problem, ValidationFailed
@@ -27,7 +28,8 @@ from server.calls.errors import (
     Refused,
     SpendCapReached,
 )
-from server.calls.policy.errors import PolicyError, RulesInvalid
+from server.calls.fields import EMERGENCY
+from server.calls.policy.errors import NumberRefused, PolicyError, RulesInvalid
 from server.calls.webhooks.errors import WebhookError
 
 log = logging.getLogger(__name__)
@@ -136,13 +138,19 @@ def as_problem(error: Exception) -> Problem:
             return Problem(500, "internal-error", "the server failed; its log says why")
 
 
-def validation_failed(error: ValidationError) -> ValidationFailed:
-    """Every broken field of a model, without repeating what the client sent."""
+def validation_failed(error: ValidationError) -> Problem:
+    """Every broken field of a model, without repeating what the client sent.
+
+    An emergency number comes before all else that is wrong.
+    """
     items = error.errors(include_url=False, include_input=False, include_context=False)
+    for item in items:
+        if item["type"] == EMERGENCY:
+            return _of_policy(NumberRefused("emergency_number_blocked", item["msg"], _field(item)))
     return ValidationFailed(
         *(
             FieldError(
-                field=".".join(str(part) for part in item["loc"]) or "body",
+                field=_field(item),
                 message="unknown field"
                 if item["type"] == "extra_forbidden"
                 else item["msg"].removeprefix("Value error, "),
@@ -150,6 +158,10 @@ def validation_failed(error: ValidationError) -> ValidationFailed:
             for item in items
         )
     )
+
+
+def _field(item: ErrorDetails) -> str:
+    return ".".join(str(part) for part in item["loc"]) or "body"
 
 
 def render(problem: Problem) -> web.Response:

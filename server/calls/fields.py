@@ -2,15 +2,18 @@
 
 import re
 import unicodedata
-from typing import Annotated, TypeVar
+from typing import Annotated, LiteralString, TypeVar
 
 import phonenumbers
 from phonenumbers import ValidationResult
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic_core import PydanticCustomError
 
+from server.calls.policy.numbers import WRITTEN, is_emergency_itself, is_emergency_user
 from server.sip.errors import ParseError
 from server.sip.uri import Uri
 
+EMERGENCY: LiteralString = "emergency_number_blocked"
 MAX_FACT_CHARS = 500
 MAX_DESTINATION_CHARS = 256
 SIP_URI = re.compile(r"sip:[!#-;=?A-Z_a-z~]{1,128}@[-.0-9A-Za-z:\[\]]{1,128}")
@@ -19,9 +22,14 @@ URL = re.compile(r"https?://[^\s\x00-\x20\x7f\\]+")
 
 
 def destination(value: str) -> str:
-    """Check a number in E.164, or a SIP URI. Raises ValueError."""
+    """Check a number in E.164, or a SIP URI. Raises ValueError.
+
+    Whoever asks for an emergency number is told so, however it is written.
+    """
     if len(value) > MAX_DESTINATION_CHARS:
         raise ValueError(f"longer than {MAX_DESTINATION_CHARS} characters")
+    if _is_emergency(value):
+        raise PydanticCustomError(EMERGENCY, "emergency numbers are never called")
     if not value.startswith("sip:"):
         return _number(value)
     if SIP_URI.fullmatch(value) is None:
@@ -31,6 +39,12 @@ def destination(value: str) -> str:
     except ParseError as error:
         raise ValueError(f"not a SIP URI: {error}") from None
     return value
+
+
+def _is_emergency(value: str) -> bool:
+    if value.startswith("sip:"):
+        return is_emergency_user(value.removeprefix("sip:").partition("@")[0])
+    return WRITTEN.fullmatch(value) is not None and is_emergency_itself(value)
 
 
 def _number(value: str) -> str:

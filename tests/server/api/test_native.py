@@ -54,6 +54,17 @@ async def test_a_call_is_answered_201_with_its_record_and_place(node: Any) -> No
     assert call["warnings"] == []
 
 
+@pytest.mark.parametrize("to", ["911", "112", "+1911", "sip:911@pbx.example.com", ["+1911"]])
+async def test_an_emergency_number_is_refused_before_anything_else(
+    node: Any, phone: Any, to: str | list[str]
+) -> None:
+    async with node.client.post("/v1/calls", json={"to": to, "objective": ""}) as answer:
+        problem = await answer.json()
+    assert (answer.status, problem["code"]) == (403, "emergency-number-blocked")
+    assert problem["errors"][0]["field"] == "to"
+    assert phone.dialled == []
+
+
 async def test_a_finished_call_has_the_whole_record(node: Any) -> None:
     call = await ended(node, (await place(node, metadata={"order": 7}))["id"])
     assert call["status"] == "ended"
