@@ -221,7 +221,7 @@ class VoiceTool:
         return answer(job_result(call))
 
     async def _bought(self, request: web.Request) -> Call:
-        """A call that the wallet paid for without a key. Raises `Problem` 401, always."""
+        """A call that the wallet paid for without a key. Raises `Problem` 401 for any other."""
         try:
             call = await self._node.store.get(request.match_info["request_id"])
         except CallNotFound:

@@ -161,15 +161,13 @@ async def make_workflow(
 ) -> AsyncIterator[MakeWorkflow]:
     """Makes workflows, of which the last one is at work."""
     made: list[CallWorkflow] = []
-    clients: list[OutwardClient] = []
 
     def make(
         changed: Settings | None = None, over: CallStore | None = None, **others: Any
     ) -> CallWorkflow:
         used = over or store
         rules = OutwardRules(allow=(ip_network("127.0.0.0/8"),), allow_http=True)
-        clients.append(OutwardClient(rules))
-        deliveries = Deliveries(used, clients[-1], rules, SECRET)
+        deliveries = Deliveries(used, OutwardClient(rules), rules, SECRET)
         playbook = parse_playbook(PLAYBOOK)
         workflow = CallWorkflow(
             used, phone, changed or settings, playbook, durable, deliveries, **others
@@ -181,8 +179,6 @@ async def make_workflow(
     yield make
     for workflow in made:
         await workflow.drain(5)
-    for client in clients:
-        await client.close()
 
 
 @pytest.fixture
