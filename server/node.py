@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -25,6 +26,7 @@ from server.calls.terms import CallTerms
 from server.live_actions import Arguments, Refusal
 from server.live_call import Attached, Dial, LiveCall
 from server.live_limits import Limits
+from server.metered import MeteredVoice
 from server.private import make_folder
 from server.settings import Settings, TrunkSettings
 from server.sip import events as sip
@@ -121,13 +123,16 @@ class Node:
             if withdrawn:
                 return Conversation("canceled", begun, datetime.now(UTC))
             live = self._live_call(call_id, request, task, rtp, report)
+            voice = MeteredVoice(engines.voice)
             session = Session(
-                engines=engines,
+                engines=replace(engines, voice=voice),
                 brain=self._make_brain(task, call_id),
                 playout=live.pacer,
                 on_event=live.on_talk,
             )
-            return await self._hold(call_id, live, session, dial)
+            held = await self._hold(call_id, live, session, dial)
+            counted = voice.characters if held.answered_at is not None else None
+            return replace(held, spoken_characters=counted)
         except SipError as error:
             return _not_dialled(call_id, begun, error)
         finally:

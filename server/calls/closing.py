@@ -109,7 +109,7 @@ class Closing:
             record = concluded(call, conversation, verdict, utc_now())
             if conversation.ended_reason in NEVER_SURE:
                 record = record.model_copy(update={"started_at": call.started_at})
-            record = await self._priced(record, prepared.terms)
+            record = await self._priced(record, conversation, prepared.terms)
             record = redacted(record) if redact else record
             await self._deliver(record, conversation, owed_by(subscriptions, record))
         except Exception:
@@ -180,9 +180,9 @@ class Closing:
                     await self._credit(record)
                 return
 
-    async def _priced(self, record: Call, terms: CallTerms) -> Call:
+    async def _priced(self, record: Call, conversation: Conversation, terms: CallTerms) -> Call:
         """The record with what all its attempts cost."""
-        usage = usage_of(record)
+        usage = usage_of(record, spoken_characters=conversation.spoken_characters)
         for attempt in range(1, record.attempt):
             usage += await self._used(record, attempt)
         trunk = self._settings.trunk
@@ -196,7 +196,8 @@ class Closing:
         if known is None or known.conversation is None:
             return Usage()
         nothing = Analysis("", success=False, disposition="")
-        return usage_of(concluded(record, known.conversation, nothing, record.updated_at))
+        then = concluded(record, known.conversation, nothing, record.updated_at)
+        return usage_of(then, spoken_characters=known.conversation.spoken_characters)
 
     async def _credit(self, record: Call) -> None:
         """Give whoever paid back what the call did not cost."""
@@ -209,7 +210,8 @@ class Closing:
         """What a call cost replaces what was reserved; its end goes into the audit."""
         mine = update(spending).where(spending.c.call_id == record.id)
         await connection.execute(mine.values(cents=record.cost_cents or 0.0, settled=True))
-        told = {"ended_reason": record.ended_reason, "duration_s": record.duration_s}
+        told: dict[str, object] = {"ended_reason": record.ended_reason}
+        told |= {"duration_s": record.duration_s}
         told |= {"attempts": record.attempt, "cost_cents": record.cost_cents}
         if record.ended_reason == "canceled":
             told["warnings"] = list(record.warnings)

@@ -32,4 +32,6 @@ class Conversation:
     """Direction (`inbound`, `outbound`) to loss, jitter_ms, mos, …"""
     recording: Path | None = None
     tool_calls: tuple[Mapping[str, object], ...] = ()
+    spoken_characters: int | None = None
+    """Of all speech that was made, heard or not; None where nobody counted."""
     warnings: tuple[str, ...] = ()

@@ -221,6 +221,27 @@ def test_a_voice_that_the_engine_does_not_have_is_not_dialled(tmp_path: Path) ->
     assert methods == []
 
 
+def test_every_character_that_was_spoken_is_counted(tmp_path: Path) -> None:
+    async def story() -> Conversation:
+        async with line(tmp_path, brain=EchoBrain("hello there")) as call:
+            await call.answers()
+            await asyncio.sleep(1.0)
+            assert call.act("say", text="please hold") is None
+            await asyncio.sleep(2.0)
+            return await call.hang_up()
+
+    assert virtually(story).spoken_characters == len("hello there" + "please hold")
+
+
+def test_a_call_that_nobody_answered_spoke_nothing(tmp_path: Path) -> None:
+    async def story() -> Conversation:
+        async with line(tmp_path, brain=EchoBrain("hello there")) as call:
+            call.node.hang_up("call_1")
+            return await call.conversation
+
+    assert virtually(story).spoken_characters is None
+
+
 # Tools
 
 

@@ -1,6 +1,7 @@
 """What is written of a call at its end: nothing that was to be taken out, and a true bill."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -121,3 +122,18 @@ async def test_who_paid_more_than_the_call_cost_is_credited_at_its_end(
     workflow.hang_up(call.id)
     await workflow.attempts.idle()
     assert await Ledger(store, costs).balance("w") == 400_000
+
+
+async def test_what_was_spoken_is_billed_by_its_characters(
+    store: CallStore, phone: Any, settings: Settings, make_workflow: MakeWorkflow, monkeypatch: Any
+) -> None:
+    converse = phone.converse
+
+    async def counted(*arguments: Any) -> Conversation:
+        return replace(await converse(*arguments), spoken_characters=2500)
+
+    monkeypatch.setattr(phone, "converse", counted)
+    costs = CostSettings(voice_per_1k_characters=0.2)
+    workflow = make_workflow(settings.model_copy(update={"costs": costs}))
+    call = await workflow.place(request())
+    assert (await ended(store, workflow.feed, call.id)).cost_cents == 50.0
