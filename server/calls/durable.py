@@ -22,6 +22,8 @@ from server.private import make_file, make_folder
 
 QUEUE = "calls"
 POLL_S = 0.5
+THREADS = 16
+"""For the statements of workflows; as many as it likes would be hundreds."""
 WINDOW = 4
 """A node takes so many times its capacity from the queue: the next call is at hand when a place
 becomes free, and one whose number is busy does not hold up those behind it."""
@@ -214,6 +216,7 @@ class Durable:
             application_version=VERSION,
             console_log_level="ERROR",
             enable_otlp=False,
+            max_executor_threads=THREADS,
         )
         DBOS(config=config)
         DBOS.launch()  # adopts this loop: every workflow runs here
