@@ -102,8 +102,7 @@ class Desk:
         owed = candidate.owed(event)
         await write_all(connection, [NewCall(call, candidate.asked, due), event, *owed])
         if at_once:
-            claim = candidate.claim
-            await dials.begin(connection, claim, 1, self.node_id, self.capacity, now)
+            await dials.enter(connection, candidate.claim, 1, self.node_id, now)
         await idempotency.remember(connection, origin, call.id, now)
         await _count(connection, candidate, now)
         await self._write_down(connection, candidate, at_once=at_once)
@@ -138,12 +137,12 @@ class Desk:
     ) -> None:
         """Enter the decision in the audit."""
         call, key_id = candidate.call, candidate.origin.caller.key_id or None
-        told = {"to": list(candidate.claim.numbers), "from": call.from_, "dialect": call.dialect}
-        told |= {"deployment": call.deployment_id, "status": call.status}
-        await self.audit.append_in(connection, "admitted", call.id, key_id, told)
+        told: dict[str, object] = {"to": list(candidate.claim.numbers), "from": call.from_}
+        told |= {"dialect": call.dialect, "deployment": call.deployment_id, "status": call.status}
+        decisions = {"admitted": told}
         if at_once:
-            dialled = {"attempt": 1, "node": self.node_id}
-            await self.audit.append_in(connection, "dialled", call.id, key_id, dialled)
+            decisions["dialled"] = {"attempt": 1, "node": self.node_id}
+        await self.audit.append_all_in(connection, call.id, key_id, decisions)
 
     async def _has_room(self, connection: AsyncConnection, claim: Claim) -> bool:
         """Take a place if the call could be dialled now."""

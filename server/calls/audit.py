@@ -119,17 +119,29 @@ class AuditLog:
 
         Until that ends nobody else can append.
         """
-        next_seq = audit_head.c.seq + 1
-        taken = update(audit_head).where(audit_head.c.id == 1).values(seq=next_seq)
+        return await self.append_all_in(connection, call_id, key_id, {kind: data})
+
+    async def append_all_in(
+        self,
+        connection: AsyncConnection,
+        call_id: str | None,
+        key_id: str | None,
+        decisions: Mapping[str, Mapping[str, object]],
+    ) -> int:
+        """Several decisions about one call, data by kind; returns the number of the last."""
+        last_seq = audit_head.c.seq + len(decisions)
+        taken = update(audit_head).where(audit_head.c.id == 1).values(seq=last_seq)
         head = (await connection.execute(taken.returning(audit_head))).one()
-        row = AuditRow(
-            head.seq, rfc3339(utc_now()), kind, call_id, key_id, canonical(data), head.hash
-        )
-        digest = row.hash()
-        await connection.execute(insert(audit), {**asdict(row), "hash": digest})
+        digest, rows = head.hash, []
+        for seq, (kind, data) in enumerate(decisions.items(), head.seq - len(decisions) + 1):
+            text = canonical(data)
+            row = AuditRow(seq, rfc3339(utc_now()), kind, call_id, key_id, text, digest)
+            digest = row.hash()
+            rows.append({**asdict(row), "hash": digest})
+        await connection.execute(insert(audit), rows)
         moved = update(audit_head).where(audit_head.c.id == 1).values(hash=digest)
         await connection.execute(moved)
-        return row.seq
+        return int(head.seq)
 
     async def verify(self, since: Head | None = None) -> Verdict:
         """Read the whole audit as it is now, and stop at the first break.

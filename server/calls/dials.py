@@ -56,6 +56,14 @@ async def begin(
         return "dialled before"
     if await is_busy(connection, claim, capacity):
         return "busy"
+    await enter(connection, claim, attempt, node_id, now)
+    return "begun"
+
+
+async def enter(
+    connection: AsyncConnection, claim: Claim, attempt: int, node_id: str, now: datetime
+) -> None:
+    """The same for a call that nobody else can know of yet, and that is not busy."""
     row = {
         "call_id": claim.call_id,
         "attempt": attempt,
@@ -67,7 +75,6 @@ async def begin(
     await connection.execute(insert(dials), [{**row, "party": party} for party in claim.numbers])
     mine = update(calls).where(calls.c.id == claim.call_id)
     await connection.execute(mine.values(node_id=node_id))
-    return "begun"
 
 
 async def is_busy(connection: AsyncConnection, claim: Claim, capacity: Capacity) -> bool:

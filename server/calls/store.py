@@ -84,6 +84,10 @@ class CallStore:
         await self._writer.commit(NewCall(call, request), event)
         self._last_seq[call.id] = event.seq
 
+    def begin_log(self, first: CallEvent) -> None:
+        """Let events of a call be appended in this process that has just this one."""
+        self._last_seq[first.call_id] = first.seq
+
     async def open_log(self, call_id: str) -> None:
         """Let events of a call be appended in this process. Idempotent."""
         if call_id in self._last_seq:

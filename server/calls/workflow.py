@@ -196,7 +196,7 @@ class CallWorkflow:
         call_id = live.record.id
         self._send(admitted.deliveries)
         if admitted.at_once:
-            await self._store.open_log(call_id)
+            self._store.begin_log(admitted.event)
             live.withdrawn = self._draining
             self.attempts.begin(live, admitted=True)
             self._insist(partial(self.durable.begin, call_id))
