@@ -62,12 +62,13 @@ class Child:
             raise ChildDied(f"{self.name} ended with status {self._process.returncode}")
         return line.decode("utf-8", "replace").rstrip("\n")
 
-    async def expect(self, word: str, timeout_s: float) -> None:
-        """Read lines until one begins with `word`; then its output goes to the log as well."""
+    async def expect(self, word: str, timeout_s: float) -> str:
+        """Read lines until one begins with `word`, and return it; the rest goes to the log."""
         async with asyncio.timeout(timeout_s):
-            while not (await self.line(timeout_s)).startswith(word):
+            while not (line := await self.line(timeout_s)).startswith(word):
                 pass
         self.keep_log()
+        return line
 
     def keep_log(self) -> None:
         """From now on its standard output is appended to the log."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from bench.child import Child, free_port, output_of
+from bench.child import Child, output_of
 from bench.client import BenchClient
 
 READY_S = 60.0
@@ -33,8 +32,9 @@ class NodePlan:
     """The database that it shares; else a file of its own."""
     more: str = ""
     """Further tables of its configuration."""
-    http_port: int = field(default_factory=lambda: free_port(socket.SOCK_STREAM))
-    sip_port: int = field(default_factory=lambda: free_port(socket.SOCK_DGRAM))
+    http_port: int = 0
+    """0: the system chooses, and the node says which."""
+    sip_port: int = 0
 
     @property
     def config(self) -> Path:
@@ -98,9 +98,9 @@ async def running_node(plan: NodePlan) -> AsyncIterator[RunningNode]:
     config = ("--config", str(plan.config))
     key = (await output_of("server.cli", "keys", "create", *config)).split()[-1]
     process = await Child.start("the node", plan.module, "serve", *config, log=plan.log)
-    process.keep_log()
     try:
-        async with BenchClient(f"http://{_HOST}:{plan.http_port}", key) as client:
+        url = (await process.expect("Ready:", READY_S)).split()[-1]
+        async with BenchClient(url, key) as client:
             await process.alive_until(client.ready(READY_S))
             yield RunningNode(process, client)
     finally:

@@ -34,6 +34,7 @@ async def _serve(config: Path) -> None:
     engines = EngineSet(stub_engines(), make_brain=lambda task, call_id: StubBrain())
     application = Application(load_settings(config), engines)
     await application.start()
+    print(f"Ready: {application.url}")
     await stop.wait()
     await application.stop()
 

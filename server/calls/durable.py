@@ -51,6 +51,8 @@ class _Bridge:
     def __init__(self) -> None:
         self._worker: Worker | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._under_way: set[asyncio.Task[Any]] = set()
+        """What steps have begun on the node's loop."""
 
     def open(self, worker: Worker) -> None:
         """Let steps work on the running loop."""
@@ -66,7 +68,24 @@ class _Bridge:
             await asyncio.Event().wait()
         assert self._worker is not None
         assert self._loop is not None
-        return await _on(self._loop, work(self._worker))
+        return await _on(self._loop, self._watched(work(self._worker)))
+
+    async def settle(self) -> None:
+        """On the node's loop: end what steps have begun there, and wait until it has ended."""
+        await asyncio.sleep(0)  # what another thread has just handed over begins
+        while self._under_way:
+            for task in self._under_way:
+                task.cancel()
+            await asyncio.wait(self._under_way)
+
+    async def _watched(self, work: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        self._under_way.add(task)
+        try:
+            return await work
+        finally:
+            self._under_way.discard(task)
 
 
 async def _on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
@@ -145,8 +164,14 @@ class Durable:
         if self._failure is not None:
             raise self._failure
 
+    async def detach(self) -> None:
+        """Let no further step begin, and end those that have begun here."""
+        _bridge.close()
+        await _bridge.settle()
+
     async def stop(self) -> None:
         """Let go of everything that is under way; the next start goes on with it."""
+        await self.detach()
         await asyncio.to_thread(self.close)
 
     def close(self) -> None:

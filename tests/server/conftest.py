@@ -179,6 +179,7 @@ async def make_workflow(
     yield make
     for workflow in made:
         await workflow.drain(5)
+    await durable.detach()
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ def body(stored: Stored) -> dict[str, Any]:
     return {"agent_id": stored.agent, "to_number": TO, "from_number": OURS}
 
 
+@pytest.mark.documents
 async def test_the_documents_own_example_is_taken_once_its_placeholders_are_filled(
     node: Any, stored: Stored, tmp_path: Path
 ) -> None:
@@ -49,6 +50,7 @@ async def test_the_documents_own_example_is_taken_once_its_placeholders_are_fill
     assert misfits(answer.body, RECORD) == []
 
 
+@pytest.mark.documents
 async def test_the_documents_placeholders_are_refused_by_name(node: Any, tmp_path: Path) -> None:
     command = curl_of(reference("oneinbox-create-call.txt"), "Create Call")
     answer = await run(command, HOST, node.url, node.key, tmp_path)

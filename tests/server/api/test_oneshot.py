@@ -21,6 +21,7 @@ async def client(node: Any) -> OneShot:
     return OneShot(node.url, node.key, "0xYourWalletAddress", node.client)
 
 
+@pytest.mark.documents
 async def test_the_documents_own_example_places_its_call(
     node: Any, tmp_path: Path, phone: Any
 ) -> None:

@@ -29,6 +29,7 @@ async def call_of(node: Any, answer: dict[str, Any]) -> dict[str, Any]:
         return call
 
 
+@pytest.mark.documents
 async def test_the_documents_own_example_places_its_call(
     node: Any, tmp_path: Path, phone: Any
 ) -> None:
@@ -45,6 +46,7 @@ async def test_the_documents_own_example_places_its_call(
     assert "joe@vello.io" in phone.tasks[0].escalation
 
 
+@pytest.mark.documents
 async def test_the_documents_second_example_needs_only_its_numbers(
     node: Any, tmp_path: Path, phone: Any
 ) -> None:

@@ -46,6 +46,7 @@ async def ended(client: VoiceOS, node: Any, call_id: str) -> dict[str, Any]:
     return (await client.get(call_id))[1]
 
 
+@pytest.mark.documents
 async def test_the_documents_own_example_is_taken_once_its_placeholders_are_filled(
     node: Any, tmp_path: Path, phone: Any
 ) -> None:
@@ -64,6 +65,7 @@ async def test_the_documents_own_example_is_taken_once_its_placeholders_are_fill
     }  # fmt: skip
 
 
+@pytest.mark.documents
 async def test_the_documents_placeholders_are_refused_by_name(node: Any, tmp_path: Path) -> None:
     command = curl_of(reference("voiceos-create-phone-call.txt"), "create_phone_call")
     answer = await run(command, HOST, node.url, node.key, tmp_path)
