@@ -285,9 +285,12 @@ class CallWorkflow:
     async def _end(self, call_id: str, live: Live | None, action: str) -> None:
         if live is not None and action == "cancel" and live.stage == "dialling":
             raise ActionRefused("the call is being made; hang it up instead")
-        if live is not None and self._hang_up(live):
+        taken_back = live is not None and live.withdrawn  # and may be closed by now
+        if live is not None and not taken_back and self._hang_up(live):
             return
         call = await self._store.get(call_id)
+        if taken_back and call.status != "ended":
+            return
         if call.status == "ended" or await self.attempts.is_dialled(call):
             await self._elsewhere(call_id, action, {})
             return

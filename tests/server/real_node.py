@@ -21,7 +21,14 @@ from server.api.keys import KeyRing
 from server.app import Application, EngineSet
 from server.calls.database import Place, open_database
 from server.sections import HoursSettings, PolicySettings
-from server.settings import DataSettings, HttpSettings, Settings, SipSettings, TrunkSettings
+from server.settings import (
+    DataSettings,
+    HttpSettings,
+    LimitSettings,
+    Settings,
+    SipSettings,
+    TrunkSettings,
+)
 from server.sip.agent import UserAgent
 from server.sip.events import Address, Ended, Established, Event, IncomingInvite
 from server.sip.transport import SipEndpoint
@@ -308,6 +315,7 @@ def settings(folder: Path, trunk_port: int | None, **sections: Any) -> Settings:
     """A node on loopback whose one trunk is the peer."""
     trunks = () if trunk_port is None else (TrunkSettings(name="peer", host=HOST, port=trunk_port),)
     sections.setdefault("policy", POLICY)
+    sections.setdefault("limits", LimitSettings(calls_per_number=1000))
     return Settings(
         http=HttpSettings(port=0),
         sip=SipSettings(port=0),

@@ -28,4 +28,4 @@ async def test_a_call_is_shown_from_the_dial_to_the_verdict(node: Any) -> None:
 async def test_a_refusal_is_told_in_the_words_of_the_problem(node: Any) -> None:
     async with client_of(node) as client:
         with pytest.raises(NodeRefused, match=r"validation-failed: to: not an E\.164 number"):
-            await client.place({"to": "911", "objective": "x"})
+            await client.place({"to": "0044", "objective": "x"})
