@@ -36,8 +36,8 @@ async def open_database(place: Place) -> AsyncEngine:
     return engine
 
 
-def migrate(place: Place) -> None:
-    """Bring the schema at `place` to the newest version; makes a file that is missing."""
+def migrate(place: Place, version: str = "head") -> None:
+    """Bring the schema at `place` to a version, the newest; makes a file that is missing."""
     config = Config()
     folder = str(files("server.calls") / "migrations")
     config.set_main_option("script_location", folder.replace("%", "%%"))
@@ -47,7 +47,7 @@ def migrate(place: Place) -> None:
         with engine.begin() as connection:
             _one_at_a_time(connection)
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, version)
     finally:
         engine.dispose()
 
