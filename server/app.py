@@ -34,6 +34,7 @@ from server.calls.library import Library
 from server.calls.origin import Origin
 from server.calls.request import CallRequest
 from server.calls.retention import Retention
+from server.calls.rules import get_ready
 from server.calls.store import CallStore
 from server.calls.webhooks.deliveries import Deliveries
 from server.calls.workflow import CallWorkflow
@@ -144,6 +145,7 @@ class Application:
         self._equipment = Equipment(
             settings, self._store, client, secret, self._node.send_text, self._place_again
         )
+        await asyncio.to_thread(get_ready, settings)
         await self._durable.start(self._workflow)
         await self._workflow.recover()
         if settings.data.postgresql is not None:

@@ -6,6 +6,7 @@ are applied to.
 
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import phonenumbers
@@ -13,8 +14,9 @@ from pydantic import JsonValue
 
 from server.calls.agent import TranscriberRequest, VoiceRequest
 from server.calls.errors import Refused
+from server.calls.events import utc_now
 from server.calls.origin import Deployment, Origin
-from server.calls.policy.errors import NumberRefused
+from server.calls.policy.errors import NumberRefused, PolicyError
 from server.calls.policy.hours import CallingHours, allowed_at, next_allowed
 from server.calls.policy.numbers import NumberRules, check_number, is_emergency_user
 from server.calls.policy.screening import check_harm, check_injection
@@ -56,6 +58,18 @@ def check_party(terms: CallTerms, deployment: Deployment | None, settings: Setti
             raise NumberRefused("emergency_number_blocked", "emergency numbers are never called")
     else:
         check_number(terms.parties[0], number_rules(terms.from_, deployment, settings))
+
+
+def get_ready(settings: Settings) -> None:
+    """Read the data of all rules, so that the first request need not wait for it."""
+    home = phonenumbers.example_number(settings.policy.home_region)
+    number = phonenumbers.format_number(home, phonenumbers.PhoneNumberFormat.E164) if home else ""
+    with suppress(PolicyError):
+        check_number(number, number_rules(None, None, settings))
+    with suppress(PolicyError):
+        allowed_at(number, utc_now(), calling_hours(settings.policy.hours))
+    check_harm("", "")
+    check_injection("", "")
 
 
 def check_texts(asked: CallRequest) -> None:
